@@ -1,0 +1,1 @@
+"""The record of who asked for which face back, and why."""

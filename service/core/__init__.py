@@ -1,0 +1,1 @@
+"""The reversible mathematics: torch, numpy and cryptography only."""

@@ -1,0 +1,80 @@
+"""The keyed transform of one face's latent, by scheme, and its inverse.
+
+``band-rotation`` (default) rotates inside each Haar band, ``rotation`` over the whole mask;
+``signflip`` is the published scheme (arXiv 2510.01031, sec. 3.2), kept for comparison: it leaves
+every magnitude public.
+"""
+
+import math
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.bands import BandLayout
+from service.core.keystream import Keystream
+from service.core.rotation import flip_signs, rotate, rotate_back
+
+Scheme = Literal["band-rotation", "rotation", "signflip"]
+SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
+
+Array = NDArray[np.float64]
+Norms = tuple[float, float, float, float]
+"""Norm of each group before scaling: secret side information. Zero for an absent or silent group."""
+
+_NO_NORMS: Norms = (0.0, 0.0, 0.0, 0.0)
+
+
+def hide(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, tau: float) -> tuple[Array, Norms]:
+    """Transform a latent with a key.
+
+    Args:
+        latent: (3, R, R) float64, zero outside ``generate``.
+        generate: (R, R) bool.
+        key: 32 bytes, used for this face of this record only.
+        tau: norm per square root of a coefficient that every group is scaled to.
+
+    Returns:
+        The transformed latent, and the norms that ``reveal`` needs.
+    """
+    layout, stream = BandLayout.of(generate), Keystream(key)
+    groups = _groups(latent, layout, scheme)
+    if scheme == "signflip":
+        return _joined([flip_signs(g, stream) for g in groups], layout, scheme, latent), _NO_NORMS
+    norms = [float(np.linalg.norm(group)) for group in groups]
+    scaled = [_scaled(g, norm, _target(g, tau)) for g, norm in zip(groups, norms, strict=True)]
+    hidden = _joined([rotate(g, stream) for g in scaled], layout, scheme, latent)
+    padded = (*norms, *_NO_NORMS)[:4]
+    return hidden, (padded[0], padded[1], padded[2], padded[3])
+
+
+def reveal(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, tau: float, norms: Norms) -> Array:
+    """Invert ``hide``."""
+    layout, stream = BandLayout.of(generate), Keystream(key)
+    groups = _groups(latent, layout, scheme)
+    if scheme == "signflip":
+        return _joined([flip_signs(g, stream) for g in groups], layout, scheme, latent)
+    back = [rotate_back(group, stream) for group in groups]
+    restored = [_scaled(g, _target(g, tau), norm) for g, norm in zip(back, norms, strict=False)]
+    return _joined(restored, layout, scheme, latent)
+
+
+def _groups(latent: Array, layout: BandLayout, scheme: Scheme) -> list[Array]:
+    bands = layout.split(latent)
+    return bands if scheme == "band-rotation" else [np.concatenate(bands)]
+
+
+def _joined(groups: list[Array], layout: BandLayout, scheme: Scheme, like: Array) -> Array:
+    if scheme != "band-rotation":
+        sizes = [len(band) for band in layout.split(like)]
+        groups = np.split(groups[0], np.cumsum(sizes)[:-1])
+    return layout.join(groups, (like.shape[0], like.shape[1], like.shape[2]))
+
+
+def _target(group: Array, tau: float) -> float:
+    return tau * math.sqrt(len(group))
+
+
+def _scaled(group: Array, norm: float, target: float) -> Array:
+    """A silent group (norm zero) has no direction to keep: it stays zero."""
+    return group * (target / norm) if norm > 0 else group * 0.0

@@ -1,0 +1,76 @@
+"""The tables, for SQLite and PostgreSQL alike."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.engine import Dialect
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: timezone-aware in, UTC out. SQLite itself would drop the time zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; a naive time is a ``ValueError``."""
+        if value is not None and value.utcoffset() is None:
+            raise ValueError("a stored time needs a time zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Attach or convert to UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("pixels_digest", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=True),
+    Column("secret", LargeBinary, nullable=True),
+    Index(None, "tenant", "pixels_digest"),
+    Index(None, "tenant", "key_version"),
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("tenant", String(63), primary_key=True),
+    Column("index", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Uuid, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("time", UtcDateTime, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    UniqueConstraint("attempt", "kind"),
+)

@@ -1,0 +1,1 @@
+"""Finding faces and laying integer geometry over them."""

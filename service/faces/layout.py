@@ -1,0 +1,170 @@
+"""Integer geometry: where each face's crop lies and which pixels each face owns.
+
+Everything here is computed from integers that the record carries, so that recovery sees the same
+cells. Ownership is by pixel: a lossy input's coding blocks are taken whole (a block that straddles
+the mask would give its hidden pixels away), and overlapping faces share no pixel. A face's cell is
+the mean over the pixels the face owns in it, however many.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.faces.detection import Detection
+from service.faces.masks import BLOCK, Coverage, Ellipse, block_bitmap, cells_of, face_ellipse
+
+NOBODY = -1
+_FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
+
+CodingGrid = tuple[int, int, int, int]
+"""Width and height of a lossy input's coding blocks, and x, y where the first block starts (<= 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFace:
+    """A face and its crop.
+
+    Attributes:
+        box: left, top, right, bottom in pixels; may leave the image.
+        confidence: of the detection, in [0, 1].
+        landmarks: (5, 2) int32 x, y in pixels.
+        scale: k, pixels per cell side.
+        origin: x, y of the crop's first pixel; may be negative.
+        bitmap: (R / 4, R / 4) bool, the mask blocks.
+    """
+
+    box: tuple[int, int, int, int]
+    confidence: float
+    landmarks: NDArray[np.int32]
+    scale: int
+    origin: tuple[int, int]
+    bitmap: NDArray[np.bool_]
+
+    @property
+    def resolution(self) -> int:
+        """R."""
+        return len(self.bitmap) * BLOCK
+
+    @property
+    def side(self) -> int:
+        """Side of the crop in pixels, k R."""
+        return self.resolution * self.scale
+
+    def cell_landmarks(self) -> NDArray[np.float64]:
+        """(5, 2) landmarks in cells of the crop."""
+        return (self.landmarks + 0.5 - np.array(self.origin)) / self.scale
+
+
+def place(
+    detection: Detection, coverage: Coverage, resolution: int, size: tuple[int, int], grid: CodingGrid | None
+) -> PlacedFace:
+    """Lay the smallest crop over a face that holds its whole mask.
+
+    Args:
+        detection: the face.
+        resolution: R.
+        size: height and width of the image.
+        grid: coding blocks of a lossy input.
+    """
+    left, top, right, bottom = (round(edge) for edge in detection.box)
+    landmarks = np.rint(detection.landmarks).astype(np.int32)
+    ellipse = face_ellipse((left, top, right, bottom), landmarks.astype(np.float64), coverage)
+    scale = max(1, math.ceil(max(right - left, bottom - top) / (_FILL * resolution)))
+    while True:
+        origin = (
+            math.floor(ellipse.x - scale * resolution / 2 + 0.5),
+            math.floor(ellipse.y - scale * resolution / 2 + 0.5),
+        )
+        bitmap = block_bitmap(ellipse.scaled(*origin, scale), resolution)
+        face = PlacedFace((left, top, right, bottom), detection.confidence, landmarks, scale, origin, bitmap)
+        if _holds(face, ellipse, size, grid):
+            return face
+        scale += 1
+
+
+def owner_map(faces: Iterable[PlacedFace], size: tuple[int, int], grid: CodingGrid | None) -> NDArray[np.int16]:
+    """Which face replaces which pixel.
+
+    A pixel two masks claim goes to the face with the finer scale, then to the first; pixels that only
+    a coding block adds come after all blocks of the bitmaps.
+
+    Returns:
+        (H, W) int16: index of the face, or NOBODY.
+    """
+    owner = np.full(size, NOBODY, np.int16)
+    order = sorted(enumerate(faces), key=lambda item: (item[1].scale, item[0]))
+    claims = [(index, _Region.of(face)) for index, face in order]
+    for index, region in claims:
+        region.claim(owner, index)
+    if grid is not None:
+        for index, region in claims:
+            region.closed(grid).claim(owner, index)
+    return owner
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """A mask somewhere in the plane of the image."""
+
+    x: int
+    y: int
+    mask: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, face: PlacedFace) -> "_Region":
+        cells = cells_of(face.bitmap)
+        return cls(*face.origin, cells.repeat(face.scale, axis=0).repeat(face.scale, axis=1))
+
+    def closed(self, grid: CodingGrid) -> "_Region":
+        """Grown to whole coding blocks."""
+        width, height, x0, y0 = grid
+        before_x, before_y = (self.x - x0) % width, (self.y - y0) % height
+        rows, columns = self.mask.shape
+        after_x, after_y = -(columns + before_x) % width, -(rows + before_y) % height
+        padded = np.pad(self.mask, ((before_y, after_y), (before_x, after_x)))
+        blocks = padded.reshape(padded.shape[0] // height, height, padded.shape[1] // width, width).any(axis=(1, 3))
+        return _Region(self.x - before_x, self.y - before_y, blocks.repeat(height, axis=0).repeat(width, axis=1))
+
+    def clipped(self, size: tuple[int, int]) -> "_Region":
+        left, top = max(0, self.x), max(0, self.y)
+        bottom, right = self.y + self.mask.shape[0], self.x + self.mask.shape[1]
+        rows = slice(top - self.y, max(top, min(size[0], bottom)) - self.y)
+        columns = slice(left - self.x, max(left, min(size[1], right)) - self.x)
+        return _Region(left, top, self.mask[rows, columns])
+
+    def claim(self, owner: NDArray[np.int16], index: int) -> None:
+        part = self.clipped((owner.shape[0], owner.shape[1]))
+        rows, columns = part.mask.shape
+        view = owner[part.y : part.y + rows, part.x : part.x + columns]
+        view[part.mask & (view == NOBODY)] = index
+
+    def bounds(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of the true pixels; all zero if there are none."""
+        ys, xs = np.nonzero(self.mask.any(axis=1))[0], np.nonzero(self.mask.any(axis=0))[0]
+        if not len(ys):
+            return 0, 0, 0, 0
+        return self.x + int(xs[0]), self.y + int(ys[0]), self.x + int(xs[-1]) + 1, self.y + int(ys[-1]) + 1
+
+
+def _holds(face: PlacedFace, ellipse: Ellipse, size: tuple[int, int], grid: CodingGrid | None) -> bool:
+    """Whether the crop holds every in-image pixel that the face will own."""
+    if not _within(_clip(ellipse.bounds(), size), face):
+        return False
+    if grid is None:
+        return True
+    return _within(_Region.of(face).closed(grid).clipped(size).bounds(), face)
+
+
+def _clip(bounds: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = bounds
+    return max(left, 0), max(top, 0), min(right, size[1]), min(bottom, size[0])
+
+
+def _within(bounds: tuple[float, float, float, float], face: PlacedFace) -> bool:
+    left, top, right, bottom = bounds
+    x, y = face.origin
+    empty = right <= left or bottom <= top
+    return empty or (left >= x and top >= y and right <= x + face.side and bottom <= y + face.side)

@@ -1,0 +1,1 @@
+"""Custody of tenant master keys, and what is derived from them."""

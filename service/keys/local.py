@@ -1,0 +1,118 @@
+"""A keystore in a directory, for development: no passphrase, no hardware, not for production."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from service.errors import KeyDestroyed, KeysUnavailable, KeyVersionUnknown, TenantUnknown
+from service.keys.derive import KEY_BYTES, expand
+from service.keys.keyfile import KeyFile, StoredKey, read_key_file, replace_key_file, require_private
+from service.keys.provider import KeyVersion
+from service.keys.tenant import checked_tenant
+
+
+class LocalKeyStore:
+    """A ``KeyProvider`` that keeps one owner-only JSON file per tenant.
+
+    Several processes may share the directory. A destroyed key leaves the file; what the file system or its
+    backups keep of older blocks is out of reach here, one more reason not to use it in production.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Use ``directory``, which is created (0700) when it is missing.
+
+        Raises:
+            KeystoreInsecure: it exists and is accessible to others.
+            KeysUnavailable: it cannot be created or read.
+        """
+        self._directory = directory
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mode = directory.stat().st_mode
+        except OSError as error:
+            raise KeysUnavailable("the local keystore cannot be opened") from error
+        require_private(mode)
+
+    def __repr__(self) -> str:
+        return "LocalKeyStore(***)"
+
+    def create(self, tenant: str) -> int:
+        """See ``KeyProvider.create``."""
+        path = self._path(tenant)
+        with self._locked():
+            if read_key_file(path) is None:
+                replace_key_file(path, KeyFile(keys=(_new_key(1),)))
+        return self.current_version(tenant)
+
+    def current_version(self, tenant: str) -> int:
+        """See ``KeyProvider.current_version``."""
+        newest = self._read(tenant).keys[-1]
+        if newest.master is None:
+            raise KeyDestroyed("the current key of this tenant was destroyed: rotate to make a new one")
+        return newest.version
+
+    def record_key(self, tenant: str, version: int, context: bytes) -> bytes:
+        """See ``KeyProvider.record_key``."""
+        master = _find(self._read(tenant), version).master
+        if master is None:
+            raise KeyDestroyed("the key of this record was destroyed")
+        return expand(master, context)
+
+    def rotate(self, tenant: str) -> int:
+        """See ``KeyProvider.rotate``."""
+        with self._locked():
+            file = self._read(tenant)
+            fresh = _new_key(file.keys[-1].version + 1)
+            replace_key_file(self._path(tenant), file.model_copy(update={"keys": (*file.keys, fresh)}))
+        return fresh.version
+
+    def versions(self, tenant: str) -> list[KeyVersion]:
+        """See ``KeyProvider.versions``."""
+        return [KeyVersion(key.version, key.created, key.master is None) for key in self._read(tenant).keys]
+
+    def destroy(self, tenant: str, version: int) -> None:
+        """See ``KeyProvider.destroy``."""
+        with self._locked():
+            file = self._read(tenant)
+            target = _find(file, version)
+            if target.master is None:
+                return
+            remaining = tuple(key.destroyed(datetime.now(UTC)) if key is target else key for key in file.keys)
+            replace_key_file(self._path(tenant), file.model_copy(update={"keys": remaining}))
+
+    def _path(self, tenant: str) -> Path:
+        return self._directory / f"{checked_tenant(tenant)}.json"
+
+    def _read(self, tenant: str) -> KeyFile:
+        file = read_key_file(self._path(tenant))
+        if file is None:
+            raise TenantUnknown("this tenant has no key")
+        return file
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        # No tenant name starts with a dot, so the lock cannot collide with a key file.
+        try:
+            descriptor = os.open(self._directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise KeysUnavailable("the local keystore cannot be locked") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _new_key(version: int) -> StoredKey:
+    return StoredKey(version=version, created=datetime.now(UTC), master=secrets.token_bytes(KEY_BYTES))
+
+
+def _find(file: KeyFile, version: int) -> StoredKey:
+    for key in file.keys:
+        if key.version == version:
+            return key
+    raise KeyVersionUnknown("this tenant has no such key version")

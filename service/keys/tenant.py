@@ -1,0 +1,18 @@
+"""The one rule for tenant names: they become file names and secret paths."""
+
+import re
+
+from service.errors import TenantInvalid
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+def checked_tenant(name: str) -> str:
+    """Return ``name`` if it is 1 to 63 of ``a-z 0-9 . _ -`` and starts with a letter or digit.
+
+    Raises:
+        TenantInvalid: it is anything else.
+    """
+    if not _NAME.fullmatch(name):
+        raise TenantInvalid("a tenant name is 1 to 63 of a-z, 0-9, '.', '_', '-' and starts with a letter or digit")
+    return name

@@ -1,0 +1,1 @@
+"""One file per verb; each owns the order of its steps."""

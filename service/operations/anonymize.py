@@ -1,0 +1,256 @@
+"""Anonymize one image: decode, detect, derive, replace, record, store, encode."""
+
+import os
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core import overflow
+from torch import Tensor
+from service.core.resample import quantized
+from service.core.scheme import Plan, levels_to_model, model_to_levels
+from service.core.solver import Progress
+from service.core.transform import Norms, Scheme
+from service.engine import FaceTask
+from service.errors import AlreadyAnonymized, NoFaces
+from service.faces.crops import FaceView, paste_face, thumbnail, view_face
+from service.faces.detection import Detection
+from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
+from service.faces.masks import Coverage
+from service.faces.search import DEFAULT_CONFIDENCE, find_faces
+from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
+from service.operations.custody import RecordKeys
+from service.operations.parts import Parts
+from service.operations.picture import as_bytes, is_lossy, with_depth
+from service.records.codec import write_record
+from service.records.record import FaceRecord, Record, SealPolicy
+from service.records.seal import seal_pixels
+from service.records.store import StoredRecord
+from service.weights.manifest import Numerics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnonymizeRequest:
+    """What the caller chose.
+
+    Attributes:
+        tenant: whose key drives the faces; from the caller's credentials.
+        format: of the output; ``same`` keeps the input's (BMP becomes PNG).
+        depth: bits per sample of the output; None keeps the input's.
+        seal: where the exact faces are kept.
+        coverage: ``face``, or ``head`` to replace hair and ears too.
+        metadata: what survives of the input's.
+        no_faces: what to do with an image without faces.
+        again: whether to anonymize an image that was anonymized before.
+        min_confidence: of the detector.
+        scheme: of the keyed transform; other than the default for comparison only.
+    """
+
+    tenant: str
+    format: Literal["same"] | OutputFormat = "same"
+    depth: Literal[8, 16] | None = None
+    seal: SealPolicy = "record"
+    coverage: Coverage = "face"
+    metadata: MetadataPolicy = "strip"
+    no_faces: Literal["error", "pass"] = "error"
+    again: bool = False
+    min_confidence: float = DEFAULT_CONFIDENCE
+    scheme: Scheme = "band-rotation"
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymized:
+    """The answer.
+
+    Attributes:
+        data: the image file.
+        format: of the file.
+        record: id of the record; None when there was no face.
+        faces: the faces that were replaced.
+    """
+
+    data: bytes
+    format: OutputFormat
+    record: UUID | None
+    faces: tuple[PlacedFace, ...]
+
+
+def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Progress | None = None) -> Anonymized:
+    """Replace every face of an image; the record is stored before the image is handed out.
+
+    Raises:
+        BadInput: the image cannot be read, holds no face, or cannot be written as asked.
+        AlreadyAnonymized: and ``again`` was not given.
+        Refused, Unavailable: the tenant's key, or the database, does not answer as needed.
+    """
+    picture = decode(data, parts.limits)
+    if not request.again and _was_anonymized(picture, request.tenant, parts):
+        raise AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
+    output = format_for(picture.format, request.format)
+    target = with_depth(picture, request.depth or _natural_depth(picture, output))
+    found = find_faces(as_bytes(picture.pixels), parts.detector, request.min_confidence)
+    scene = _Scene.lay(found, picture, request.coverage, parts.bundles.default.manifest.numerics.resolution)
+    if not scene.faces:
+        if request.no_faces == "error":
+            raise NoFaces("no face was found in the image")
+        return Anonymized(encode(target, format=output, record=None, metadata=request.metadata), output, None, ())
+    return _anonymize_scene(picture, target, output, scene, request, parts, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    faces: tuple[PlacedFace, ...]
+    owner: NDArray[np.int16]
+    grid: CodingGrid | None
+
+    @classmethod
+    def lay(cls, found: list[Detection], picture: Picture, coverage: Coverage, resolution: int) -> "_Scene":
+        """Place the faces, without those that others cover wholly."""
+        size = (picture.pixels.shape[0], picture.pixels.shape[1])
+        g = picture.grid
+        grid = None if g is None else (g.width, g.height, g.x0, g.y0)
+        faces = [place(face, coverage, resolution, size, grid) for face in found]
+        owner = owner_map(faces, size, grid)
+        owning = set(np.unique(owner).tolist())
+        if not owning.issuperset(range(len(faces))):
+            faces = [face for i, face in enumerate(faces) if i in owning]
+            owner = owner_map(faces, size, grid)
+        return cls(tuple(faces), owner, grid)
+
+
+def _anonymize_scene(
+    picture: Picture,
+    target: Picture,
+    output: OutputFormat,
+    scene: _Scene,
+    request: AnonymizeRequest,
+    parts: Parts,
+    progress: Progress | None,
+) -> Anonymized:
+    bundle = parts.bundles.default
+    lossy = is_lossy(target, output)
+    plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
+    record_id, nonce = uuid4(), os.urandom(16)
+    version = parts.keys.current_version(request.tenant)
+    keys = RecordKeys.derive(parts.keys, request.tenant, version, nonce)
+
+    views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
+    latents = keys.latents(request.scheme, bundle.digest, len(views))
+    tasks = [FaceTask(_inside(v), v.context(), key) for v, key in zip(views, latents, strict=True)]
+    strangers = parts.engine.anonymize(bundle.digest, plan, tasks, progress)
+
+    pixels = target.pixels.copy()
+    beyond = [_draw(pixels, view, model_to_levels(x, view.top)) for view, (x, _) in zip(views, strangers, strict=True)]
+    anonymized = replace(target, pixels=pixels, record=None)
+    shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
+    record = Record(
+        id=record_id,
+        nonce=nonce,
+        key_version=version,
+        scheme=plan.scheme,
+        bundle_digest=bundle.digest,
+        resolution=bundle.manifest.numerics.resolution,
+        steps=plan.steps,
+        evaluations=plan.evaluations,
+        grid=plan.grid,
+        t0=plan.t0,
+        t1=plan.t1,
+        tau=plan.tau,
+        depth=_depth(pixels),
+        image_depth=_depth(picture.pixels),
+        width=pixels.shape[1],
+        height=pixels.shape[0],
+        coding_grid=scene.grid,
+        lossy=lossy,
+        pixels_digest=pixels_digest(shown),
+        image_digest=pixels_digest(picture),
+        sealed=request.seal,
+        faces=tuple(
+            _face_record(face, norms, excess, shown.pixels)
+            for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
+        ),
+    )
+    embedded = _store(record, picture.pixels[scene.owner != NOBODY], keys, request, parts)
+    file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
+    return Anonymized(file, output, record_id, scene.faces)
+
+
+def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:
+    if picture.record is not None:
+        return True
+    return parts.records.by_pixels(tenant, pixels_digest(picture)) is not None
+
+
+def _natural_depth(picture: Picture, output: OutputFormat) -> Literal[8, 16]:
+    return 8 if output in ("jpeg", "webp") else _depth(picture.pixels)
+
+
+def _depth(pixels: NDArray[np.generic]) -> Literal[8, 16]:
+    return 16 if pixels.dtype == np.uint16 else 8
+
+
+def _plan(numerics: Numerics, scheme: Scheme, lossy: bool) -> Plan:
+    t0 = numerics.t0_lossy if lossy else numerics.t0
+    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.tau)
+
+
+def _inside(view: FaceView) -> Tensor:
+    return levels_to_model(view.inside.values, view.top)
+
+
+def _draw(pixels: NDArray[np.generic], view: FaceView, levels: NDArray[np.float64]) -> bytes:
+    """Paste a stranger; returns what the pixels could not hold."""
+    paste_face(pixels, view, quantized(levels, view.inside.counts, view.top))
+    return overflow.pack(overflow.excess(levels, view.inside.counts, view.top), view.top)
+
+
+def _as_filed(anonymized: Picture, output: OutputFormat, lossy: bool, metadata: MetadataPolicy, parts: Parts) -> Picture:
+    """The picture as a reader of the file will see it."""
+    if not lossy:
+        return anonymized
+    return decode(encode(anonymized, format=output, record=None, metadata=metadata), parts.limits)
+
+
+def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: NDArray[np.generic]) -> FaceRecord:
+    return FaceRecord(
+        box=face.box,
+        confidence=face.confidence,
+        scale=face.scale,
+        origin=face.origin,
+        landmarks=face.landmarks,
+        bitmap=face.bitmap,
+        norms=norms,
+        overflow=excess,
+        thumbnail=thumbnail(shown, face),
+    )
+
+
+def _store(
+    record: Record, hidden: NDArray[np.generic], keys: RecordKeys, request: AnonymizeRequest, parts: Parts
+) -> bytes:
+    """Store the record, with its seal if the policy says so; returns the record to embed."""
+    secret = os.urandom(32) if request.seal == "record" else None
+    seal = None
+    if request.seal != "off":
+        raw = hidden.astype(hidden.dtype.newbyteorder(">")).tobytes()
+        seal = seal_pixels(raw, keys.seal(secret), record.id)
+    plain = write_record(record, body_key=keys.body, mac_key=keys.mac, seal=None)
+    parts.records.add(
+        StoredRecord(
+            id=record.id,
+            tenant=request.tenant,
+            key_version=record.key_version,
+            created=datetime.now(UTC),
+            pixels_digest=record.pixels_digest,
+            record=plain,
+            seal=seal if request.seal == "record" else None,
+            secret=secret,
+        )
+    )
+    if request.seal != "embed":
+        return plain
+    return write_record(record, body_key=keys.body, mac_key=keys.mac, seal=seal)

@@ -1,0 +1,82 @@
+"""Does this record belong to this image? Asked before any face is put onto a scene."""
+
+from collections.abc import Sequence
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.scheme import levels_to_model, model_to_levels
+from service.core.solver import Progress
+from service.engine import Engine, FaceTask
+from service.errors import RecordMismatch
+from service.faces.crops import FaceView, thumbnail
+from service.imaging import Picture, pixels_digest
+from service.operations.custody import plan_of
+from service.operations.picture import with_depth
+from service.operations.restore import Scene
+from service.records.record import Record
+
+_THUMBNAIL_TOLERANCE = 10.0
+"""Mean difference of 8-bit levels: recompression stays under 3, another stranger lies above 15."""
+_AGREEMENT_DB = 20.0
+"""PSNR of re-made against shown faces: over 24 dB after JPEG 50, under 16 dB for another face."""
+
+
+class Binding(Enum):
+    """How sure it is that the image is the recorded one."""
+
+    IDENTICAL = "identical"
+    """Bit by bit."""
+    SIMILAR = "similar"
+    """It looks like it, as after recompression."""
+
+
+def bind(shown: Picture, record: Record) -> Binding:
+    """Compare an image with a record that has been authenticated.
+
+    Raises:
+        RecordMismatch: the record belongs to another image, or this one was cropped, scaled or edited.
+    """
+    if pixels_digest(shown) == record.pixels_digest:
+        return Binding.IDENTICAL
+    if shown.pixels.shape[:2] != (record.height, record.width):
+        raise RecordMismatch("the image has not the size it was made with")
+    scene = Scene.of(record, shown)
+    for placed, face in zip(scene.faces, record.faces, strict=True):
+        now, then = (np.frombuffer(t, np.uint8).astype(float) for t in (thumbnail(shown.pixels, placed), face.thumbnail))
+        if np.abs(now - then).mean() > _THUMBNAIL_TOLERANCE:
+            raise RecordMismatch("the record belongs to another image, or this one was changed too much")
+    return Binding.SIMILAR
+
+
+def drawn_from(
+    original: Picture,
+    shown: Picture,
+    scene: Scene,
+    record: Record,
+    latents: Sequence[bytes],
+    engine: Engine,
+    progress: Progress | None,
+) -> bool:
+    """Whether anonymizing ``original`` again gives the faces that ``shown`` has.
+
+    Raises:
+        BundleUnknown: the weights the image was made with are not installed.
+    """
+    before, after = scene.views(with_depth(original, record.depth)), scene.views(shown)
+    tasks = [
+        FaceTask(levels_to_model(was.inside.values, was.top), now.context(), key)
+        for was, now, key in zip(before, after, latents, strict=True)
+    ]
+    made = engine.anonymize(record.bundle_digest, plan_of(record), tasks, progress)
+    return all(
+        _psnr(np.clip(model_to_levels(x, view.top), 0, view.top), view) >= _AGREEMENT_DB
+        for (x, _), view in zip(made, after, strict=True)
+    )
+
+
+def _psnr(levels: NDArray[np.float64], view: FaceView) -> float:
+    owned = view.inside.counts > 0
+    error = ((levels - view.inside.values)[owned] / view.top) ** 2
+    return float(-10 * np.log10(max(error.mean(), 1e-12)))

@@ -1,0 +1,24 @@
+"""What the operations work with; built once by the composition root."""
+
+from dataclasses import dataclass
+
+from service.audit.log import AuditLog
+from service.engine import Engine
+from service.faces.detection import Detector
+from service.imaging import Limits
+from service.keys.provider import KeyProvider
+from service.records.store import RecordStore
+from service.weights.bundles import Bundles
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The rooms an operation goes through."""
+
+    detector: Detector
+    bundles: Bundles
+    engine: Engine
+    keys: KeyProvider
+    records: RecordStore
+    audit: AuditLog
+    limits: Limits = Limits()

@@ -1,0 +1,72 @@
+"""The faces of a recorded image as the engine needs them, and their way back from pixels and key alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core import overflow
+from service.core.resample import quantized
+from service.core.scheme import levels_to_model, model_to_levels
+from service.core.solver import Progress
+from service.engine import Engine, FaceTask
+from service.faces.crops import FaceView, paste_face, view_face
+from service.faces.layout import PlacedFace, owner_map
+from service.imaging import Picture
+from service.operations.custody import plan_of
+from service.records.record import FaceRecord, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The recorded geometry laid over an image.
+
+    Attributes:
+        faces: as they were placed.
+        owner: (H, W) int16, which face owns which pixel.
+    """
+
+    faces: tuple[PlacedFace, ...]
+    owner: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, record: Record, picture: Picture) -> "Scene":
+        """The scene of a record; the picture has the record's size."""
+        faces = tuple(_placed(face) for face in record.faces)
+        size = (picture.pixels.shape[0], picture.pixels.shape[1])
+        return cls(faces, owner_map(faces, size, record.coding_grid))
+
+    def views(self, picture: Picture) -> list[FaceView]:
+        """Every face of ``picture``."""
+        return [view_face(picture.pixels, self.owner, i, face) for i, face in enumerate(self.faces)]
+
+
+def generative(
+    shown: Picture, scene: Scene, record: Record, latents: Sequence[bytes], engine: Engine, progress: Progress | None
+) -> Picture:
+    """Invert the anonymization from the pixels as they are.
+
+    Args:
+        latents: the latent keys, one per face.
+
+    Raises:
+        BundleUnknown: the weights the image was made with are not installed.
+    """
+    views = scene.views(shown)
+    tasks = [
+        FaceTask(levels_to_model(_unclipped(view, face), view.top), view.context(), key, face.norms)
+        for view, face, key in zip(views, record.faces, latents, strict=True)
+    ]
+    pixels = shown.pixels.copy()
+    for view, x in zip(views, engine.recover(record.bundle_digest, plan_of(record), tasks, progress), strict=True):
+        paste_face(pixels, view, quantized(model_to_levels(x, view.top), view.inside.counts, view.top))
+    return replace(shown, pixels=pixels)
+
+
+def _unclipped(view: FaceView, face: FaceRecord) -> NDArray[np.float64]:
+    return view.inside.values + overflow.unpack(face.overflow, view.face.resolution, view.top)
+
+
+def _placed(face: FaceRecord) -> PlacedFace:
+    return PlacedFace(face.box, face.confidence, face.landmarks, face.scale, face.origin, face.bitmap)

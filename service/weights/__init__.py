@@ -1,0 +1,1 @@
+"""Weights bundles: what they promise, and how they are loaded."""

@@ -1,0 +1,103 @@
+"""Audit entries: texts fit for the log, and canonical bytes."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.audit.entry import Outcome, RecoveryAttempt, Result, validated_text
+from service.errors import ReasonInvalid
+
+ID = UUID(int=7)
+TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=2)))
+
+
+def _attempt(**changes: Any) -> RecoveryAttempt:
+    fields: dict[str, Any] = {
+        "id": ID,
+        "tenant": "acme",
+        "subject": "alice",
+        "reason": "case of théft",
+        "case": None,
+        "record": None,
+        "image_digest": b"\x01" * 32,
+        "request": "r-1",
+        "client": "10.0.0.1",
+        "time": TIME,
+    }
+    return RecoveryAttempt(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  \t ", "a" * 1001, "a\nb", "a\r", "\0", "a\x1bb", "a\x7fb", "a\x85b", "a\ud800", "\udfffb"]
+)
+def test_texts_unfit_for_the_log_are_invalid(text: str) -> None:
+    with pytest.raises(ReasonInvalid, match="the reason"):
+        validated_text(text)
+
+
+def test_fit_texts_come_back_without_surrounding_space() -> None:
+    assert validated_text("  Aktenzeichen 7 Js 12/26 – 誘拐 🙂 ") == "Aktenzeichen 7 Js 12/26 – 誘拐 🙂"
+    assert validated_text(f" {'a' * 1000} ") == "a" * 1000
+
+
+@given(st.text(st.characters(codec=None), max_size=20))
+def test_what_is_valid_is_one_line_that_every_store_takes(text: str) -> None:
+    try:
+        valid = validated_text(text)
+    except ReasonInvalid:
+        return
+    assert valid == valid.strip() != ""
+    assert not any(ord(character) < 32 for character in valid)
+    assert valid.encode().decode() == valid
+
+
+@pytest.mark.parametrize("name", ["subject", "reason", "case", "request", "client"])
+def test_no_text_of_an_attempt_escapes_the_rule(name: str) -> None:
+    with pytest.raises(ReasonInvalid, match=name):
+        _attempt(**{name: "a\ud800"})
+
+
+def test_the_body_of_an_attempt_is_canonical() -> None:
+    assert (
+        _attempt().body()
+        == (
+            '{"attempt":"00000000-0000-0000-0000-000000000007","case":null,"client":"10.0.0.1",'
+            f'"image_digest":"{"01" * 32}","kind":"intent","reason":"case of théft","record":null,"request":"r-1",'
+            '"subject":"alice","tenant":"acme","time":"2026-01-02T01:04:05.000006+00:00"}'
+        ).encode()
+    )
+
+
+def test_the_body_of_an_outcome_says_all_of_it() -> None:
+    outcome = Outcome(
+        attempt=ID,
+        time=TIME.astimezone(UTC),
+        result=Result.GRANTED,
+        detail="recovered",
+        record=ID,
+        key_version=3,
+        fidelity="exact",
+    )
+    body = outcome.body()
+    assert json.loads(body) == {
+        "attempt": str(ID),
+        "detail": "recovered",
+        "fidelity": "exact",
+        "key_version": 3,
+        "kind": "outcome",
+        "record": str(ID),
+        "result": "granted",
+        "time": "2026-01-02T01:04:05.000006+00:00",
+    }
+    assert body == json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize("detail", ["", "File /srv/keys not found", "a" * 65, "Übel", "a\n"])
+def test_the_detail_of_an_outcome_is_a_code_and_no_sentence(detail: str) -> None:
+    with pytest.raises(ValueError, match="code"):
+        Outcome(attempt=ID, time=TIME, result=Result.FAILED, detail=detail)

@@ -1,0 +1,51 @@
+"""Migrations: from nothing to the tables of this version and back, on both databases."""
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, inspect
+
+from service.database.engine import transaction
+from service.database.migrate import migration_config, pending, upgrade
+from service.database.tables import metadata
+from service.errors import DatabaseUnavailable
+
+
+def test_upgrade_brings_an_empty_database_to_the_tables_of_this_version(empty_database: Engine) -> None:
+    assert pending(empty_database)
+    upgrade(empty_database)
+    assert not pending(empty_database)
+    upgrade(empty_database)
+    with transaction(empty_database) as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_names_of_constraints_and_indexes_follow_the_convention(database: Engine) -> None:
+    found = inspect(database)
+    for table in metadata.sorted_tables:
+        assert found.get_pk_constraint(table.name)["name"] == f"pk_{table.name}"
+    assert {index["name"] for index in found.get_indexes("records")} == {
+        "ix_records_tenant_pixels_digest",
+        "ix_records_tenant_key_version",
+    }
+    assert [unique["name"] for unique in found.get_unique_constraints("audit_entries")] == [
+        "uq_audit_entries_attempt_kind"
+    ]
+
+
+def test_downgrade_to_base_leaves_nothing(database: Engine) -> None:
+    with transaction(database) as connection:
+        command.downgrade(migration_config(connection), "base")
+    assert inspect(database).get_table_names() == ["alembic_version"]
+    assert pending(database)
+    upgrade(database)
+    assert not pending(database)
+
+
+def test_a_database_of_another_version_is_left_alone(database: Engine) -> None:
+    with transaction(database) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffff'")
+    assert pending(database)
+    with pytest.raises(DatabaseUnavailable, match="another version"):
+        upgrade(database)
