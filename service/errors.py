@@ -52,6 +52,10 @@ class NoFaces(BadInput):
     """No face was found in the image."""
 
 
+class FileUnusable(BadInput):
+    """A file cannot be read or written as asked."""
+
+
 class TenantInvalid(BadInput):
     """No tenant can have this name."""
 
@@ -122,3 +126,7 @@ class DatabaseUrlInvalid(VisardError):
 
 class BundleInvalid(VisardError):
     """The weights directory is not a usable bundle."""
+
+
+class HomeUnusable(VisardError):
+    """The directory for keys, records and logs cannot be used."""

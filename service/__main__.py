@@ -1,0 +1,5 @@
+"""``python -m service`` is ``visard``."""
+
+from service.cli import main
+
+main()

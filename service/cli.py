@@ -1,0 +1,48 @@
+"""The command ``visard``: its verbs, and how errors become one line and an exit code.
+
+Exit codes: 0 done, 1 fault, 2 bad usage or bad input, 3 refused.
+"""
+
+import sys
+
+import click
+
+from service import __version__
+from service.commands.bundle import bundle
+from service.commands.demo import demo
+from service.commands.evaluate import evaluate
+from service.commands.exits import exit_code
+from service.commands.photos import anonymize, recover
+from service.commands.train import train
+from service.errors import VisardError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="visard")
+def cli() -> None:
+    """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
+
+
+for command in (anonymize, recover, demo, bundle, train, evaluate):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", 1)
+    except VisardError as error:
+        _fail(str(error), exit_code(error))
+    except Exception as error:
+        # The text of a foreign exception may hold a path or worse: its kind must do.
+        _fail(f"internal error ({type(error).__name__})", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"visard: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,59 @@
+"""``visard bundle``: what a weights bundle promises, and making one from a training run."""
+
+import json
+from pathlib import Path
+
+import click
+
+from service.settings import Settings
+from service.weights.bundles import Bundle, Bundles
+
+
+@click.group()
+def bundle() -> None:
+    """Weights bundles."""
+
+
+@bundle.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+def info(as_json: bool) -> None:
+    """Describe the bundle that new images are made with."""
+    facts = _facts(Bundles.open(Settings().weights).default)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        print(f"{name:20} {json.dumps(value) if isinstance(value, dict | list) else value}")
+
+
+@bundle.command()
+@click.option("--run", type=click.Path(exists=True, path_type=Path), required=True, help="Directory `train` wrote.")
+@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="The training photos.")
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@click.option("--name", required=True)
+@click.option("--tau", type=float, default=0.85, show_default=True)
+def make(run: Path, data: Path, out: Path, name: str, tau: float) -> None:
+    """Make a bundle from a training run: N, K and the grid are chosen by measuring."""
+    from service.faces.detection import CenterFaceDetector
+    from service.training.bundling import make_bundle
+    from service.training.faceset import load_face_set
+
+    faces = load_face_set(data, run / "faces.npz", CenterFaceDetector())
+    make_bundle(run, faces, out, name, tau=tau)
+    made = Bundle.read(out)
+    click.echo(f"{name}: {made.manifest.numerics.network_evaluations} evaluations, digest {made.digest.hex()}")
+
+
+def _facts(found: Bundle) -> dict[str, object]:
+    numerics = found.manifest.numerics
+    return {
+        "name": found.manifest.name,
+        "digest": found.digest.hex(),
+        "resolution": numerics.resolution,
+        "N": numerics.steps,
+        "K": numerics.evaluations,
+        "network_evaluations": numerics.network_evaluations,
+        **numerics.model_dump(include={"patch", "t0", "t0_lossy", "t1", "grid", "tau"}),
+        "recipe": found.manifest.recipe,
+        "metrics": found.manifest.metrics,
+    }

@@ -1,0 +1,156 @@
+"""``visard anonymize`` and ``visard recover``, for one file or a folder."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_args
+from uuid import UUID
+
+import click
+from tqdm import tqdm
+
+from service.app import open_parts
+from service.commands.exits import exit_code, worst
+from service.commands.files import SUFFIX_OF, distinct, format_of, photos_below, read_file, write_file
+from service.core.solver import Progress
+from service.core.transform import SCHEMES
+from service.errors import FileUnusable, VisardError
+from service.faces.masks import Coverage
+from service.imaging import MetadataPolicy, OutputFormat
+from service.operations.anonymize import AnonymizeRequest
+from service.operations.anonymize import anonymize as anonymize_image
+from service.operations.parts import Parts
+from service.operations.recover import RecoverRequest
+from service.operations.recover import recover as recover_image
+from service.records.record import SealPolicy
+from service.settings import Settings
+
+Answer = dict[str, Any]
+
+_tenant = click.option("--tenant", default="demo", show_default=True, help="Whose key is used.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+
+
+def _choice(literal: object, *more: str) -> click.Choice[str]:
+    return click.Choice([*more, *map(str, get_args(literal))])
+
+
+@click.command()
+@click.argument("photo", type=click.Path(exists=True, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@_tenant
+@click.option("--coverage", type=_choice(Coverage), default="face", show_default=True)
+@click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per sample of the output; 16 needs PNG or TIFF.")
+@click.option("--format", "format_", type=_choice(OutputFormat, "same"), help="Default: what OUT's name says.")
+@click.option("--seal", type=_choice(SealPolicy), default="record", show_default=True, help="Where exact faces are kept.")
+@click.option("--metadata", type=_choice(MetadataPolicy), default="strip", show_default=True)
+@click.option("--no-faces", type=click.Choice(["error", "pass"]), default="error", show_default=True)
+@click.option("--again", is_flag=True, help="Anonymize an image that is anonymized already.")
+@click.option("--scheme", type=click.Choice(SCHEMES), default=SCHEMES[0], hidden=True)
+@_json
+def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as_json: bool, **choices: Any) -> int:
+    """Replace every face in PHOTO (a file or a folder) and write the result to OUT."""
+    request = AnonymizeRequest(depth=cast(Any, int(depth)) if depth else None, **choices)
+    parts = open_parts(Settings())
+    parts.keys.create(request.tenant)
+
+    def one(source: Path, target: Path, progress: Progress | None) -> Answer:
+        wanted = format_ or format_of(target) or "same"
+        answer = anonymize_image(
+            read_file(source), replace(request, format=cast(Any, wanted)), parts, progress
+        )
+        path = target if format_of(target) == answer.format else _renamed(target, answer.format, photo.is_dir())
+        write_file(path, answer.data)
+        faces = [{"box": f.box, "confidence": round(f.confidence, 4), "scale": f.scale} for f in answer.faces]
+        return {"record": str(answer.record) if answer.record else None, "faces": faces, "output": str(path)}
+
+    say = "{faces} faces replaced, record {record}: {output} ({seconds:.1f} s)"
+    return _run(photo, out, one, parts, as_json, lambda a: say.format(**{**a, "faces": len(a["faces"])}))
+
+
+@click.command()
+@click.argument("image", type=click.Path(exists=True, path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--reason", required=True, help="Why; goes into the audit log.")
+@click.option("--case", help="The file or ticket it belongs to.")
+@_tenant
+@click.option("--record", type=click.UUID, help="Id of the record, when the image has lost its metadata.")
+@click.option("--fidelity", type=click.Choice(["best", "generative"]), default="best", show_default=True)
+@_json
+def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choices: Any) -> int:
+    """Give the original faces of IMAGE (a file or a folder) back and write the result to OUT."""
+    request = RecoverRequest(subject="cli", record=record, **choices)
+    parts = open_parts(Settings())
+
+    def one(source: Path, target: Path, progress: Progress | None) -> Answer:
+        if image.is_dir():
+            target = target.with_suffix(".tiff" if format_of(source) == "tiff" else ".png")
+        wanted = format_of(target) or "png"
+        if wanted not in ("png", "tiff"):
+            raise FileUnusable("recovered images are lossless: name the output .png or .tiff")
+        answer = recover_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
+        write_file(target, answer.data, private=True)
+        return {
+            "record": str(answer.record),
+            "fidelity": answer.fidelity,
+            "verified": answer.verified,
+            "faces": answer.faces,
+            "output": str(target),
+        }
+
+    say = "{faces} faces recovered, {fidelity}, verified: {verified}: {output} ({seconds:.1f} s)"
+    return _run(image, out, one, parts, as_json, lambda a: say.format(**a))
+
+
+_One = Callable[[Path, Path, Progress | None], Answer]
+
+
+def _run(source: Path, out: Path, one: _One, parts: Parts, as_json: bool, say: Callable[[Answer], str]) -> int:
+    distinct(source, out)
+    if source.is_dir():
+        return _run_folder(source, out, one, as_json, say)
+    expected = 2 * parts.bundles.default.manifest.numerics.network_evaluations
+    with tqdm(total=expected, desc=source.name, unit="eval", leave=False, disable=None) as bar:
+        answer = _timed(one, source, out, lambda: bar.update() and None)
+    print(json.dumps(answer) if as_json else say(answer))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    photo: Path
+    error: str
+    code: int
+
+
+def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable[[Answer], str]) -> int:
+    """Every photo of a folder; a failure is reported and the rest goes on."""
+    started = time.perf_counter()
+    answers, failures = [], []
+    for photo in tqdm(list(photos_below(source, out)), desc=source.name, unit="photo", disable=None):
+        try:
+            answers.append({"input": str(photo), **_timed(one, photo, out / photo.relative_to(source), None)})
+        except VisardError as error:
+            failures.append(_Failure(photo, str(error), exit_code(error)))
+    seconds = round(time.perf_counter() - started, 3)
+    if as_json:
+        failed = [{"input": str(f.photo), "error": f.error} for f in failures]
+        print(json.dumps({"images": answers, "failed": failed, "seconds": seconds}))
+    else:
+        for failure in failures:
+            print(f"visard: {failure.photo}: {failure.error}", file=click.get_text_stream("stderr"))
+        print(f"{len(answers)} photos done, {len(failures)} failed ({seconds:.1f} s): {out}")
+    return worst(f.code for f in failures)
+
+
+def _timed(one: _One, source: Path, target: Path, progress: Progress | None) -> Answer:
+    started = time.perf_counter()
+    answer = one(source, target, progress)
+    return {**answer, "seconds": round(time.perf_counter() - started, 3)}
+
+
+def _renamed(target: Path, format_: str, in_folder: bool) -> Path:
+    """A folder's files get the suffix of their format; a single file keeps the name it was given."""
+    return target.with_suffix(SUFFIX_OF[format_]) if in_folder else target

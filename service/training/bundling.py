@@ -1,0 +1,62 @@
+"""From a training run to a weights bundle: numbers measured, manifest and network written."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from service.errors import BadInput
+from service.training.config import TrainConfig
+from service.training.faceset import FaceSet
+from service.training.samples import sample_batch
+from service.training.tuning import choose, sweep
+from service.weights.manifest import Manifest, Numerics
+from service.weights.network import load_denoiser
+
+_T0, _T0_LOSSY, _T1 = 0.02, 0.04, 0.995
+
+
+def make_bundle(run: Path, faces: FaceSet, out: Path, name: str, *, tau: float, count: int = 16) -> Manifest:
+    """Write a bundle from the averaged weights of a run.
+
+    Args:
+        run: directory that ``train`` wrote.
+        faces: training faces; ``count`` of them are measured.
+        out: directory of the bundle, made here.
+        tau: norm of the scaled latent per square root of a coefficient.
+
+    Raises:
+        BadInput: ``run`` holds no weights.
+    """
+    if not (run / "unet").is_dir():
+        raise BadInput("the run directory holds no weights yet")
+    config = TrainConfig.model_validate_json((run / "config.json").read_bytes())
+    denoiser = load_denoiser(run, config.patch)
+    rng = np.random.default_rng([config.seed, 0xB0B])
+    clean, context = sample_batch(faces, rng.integers(0, len(faces), count), config.resolution, rng)
+    pixels = torch.round((clean.double() + 1) * 127.5) / 127.5 - 1
+    measured = sweep(denoiser, pixels, context, t0=_T0, t1=_T1, tau=tau)
+    plan = choose(measured)
+    numerics = Numerics(
+        resolution=config.resolution,
+        patch=config.patch,
+        t0=_T0,
+        t0_lossy=_T0_LOSSY,
+        t1=_T1,
+        steps=plan.steps,
+        evaluations=plan.evaluations,
+        grid=plan.grid,
+        tau=tau,
+    )
+    metrics: dict[str, Any] = {"round_trip_on_training_faces": [m.summary() for m in measured], "faces": count}
+    manifest = Manifest(name=name, numerics=numerics, recipe=_recipe(run, config, faces), metrics=metrics)
+    shutil.copytree(run / "unet", out / "unet", dirs_exist_ok=True)
+    manifest.write(out)
+    return manifest
+
+
+def _recipe(run: Path, config: TrainConfig, faces: FaceSet) -> dict[str, Any]:
+    state = torch.load(run / "checkpoint.pt", map_location="cpu", weights_only=True)
+    return {**config.model_dump(mode="json"), "images_seen": int(state["seen"]), "photos": len(faces)}
