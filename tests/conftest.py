@@ -1,4 +1,4 @@
-"""Fixtures for more than one room: databases."""
+"""Fixtures for more than one room: databases. And how hard hypothesis tries."""
 
 import os
 import shutil
@@ -9,12 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine, create_engine, make_url
 
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
 
 _SERVER_URL = "VISARD_TEST_POSTGRES_URL"
+
+# How long an example takes says nothing about the product: no deadline, no complaint about slow ones.
+_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", **_PATIENT, max_examples=50, derandomize=True)
+settings.register_profile("drills", **_PATIENT, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture(scope="session")

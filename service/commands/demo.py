@@ -38,7 +38,7 @@ def demo(photo: Path | None, out: Path) -> None:
     data = read_file(photo) if photo else _astronaut()
     evaluations = parts.bundles.default.manifest.numerics.network_evaluations
     with tqdm(total=6 * evaluations, desc="demo", unit="eval", leave=False, disable=None) as bar:
-        story = _tell(data, parts, lambda: bar.update() and None)
+        story = _tell(data, parts, bar.update)
     story.write(out)
     print(story.table(evaluations))
     print(f"files and contact sheet: {out}/")
@@ -123,7 +123,8 @@ def _astronaut() -> bytes:
     """Eileen Collins, NASA, public domain."""
     from skimage.data import astronaut
 
-    return _png(astronaut())
+    pixels: NDArray[np.uint8] = astronaut()  # type: ignore[no-untyped-call]
+    return _png(pixels)
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:

@@ -113,7 +113,7 @@ def _run(source: Path, out: Path, one: _One, parts: Parts, as_json: bool, say: C
         return _run_folder(source, out, one, as_json, say)
     expected = 2 * parts.bundles.default.manifest.numerics.network_evaluations
     with tqdm(total=expected, desc=source.name, unit="eval", leave=False, disable=None) as bar:
-        answer = _timed(one, source, out, lambda: bar.update() and None)
+        answer = _timed(one, source, out, bar.update)
     print(json.dumps(answer) if as_json else say(answer))
     return 0
 
@@ -128,7 +128,8 @@ class _Failure:
 def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable[[Answer], str]) -> int:
     """Every photo of a folder; a failure is reported and the rest goes on."""
     started = time.perf_counter()
-    answers, failures = [], []
+    answers: list[Answer] = []
+    failures: list[_Failure] = []
     for photo in tqdm(list(photos_below(source, out)), desc=source.name, unit="photo", disable=None):
         try:
             answers.append({"input": str(photo), **_timed(one, photo, out / photo.relative_to(source), None)})
@@ -140,7 +141,7 @@ def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable
         print(json.dumps({"images": answers, "failed": failed, "seconds": seconds}))
     else:
         for failure in failures:
-            print(f"visard: {failure.photo}: {failure.error}", file=click.get_text_stream("stderr"))
+            click.echo(f"visard: {failure.photo}: {failure.error}", err=True)
         print(f"{len(answers)} photos done, {len(failures)} failed ({seconds:.1f} s): {out}")
     return worst(f.code for f in failures)
 

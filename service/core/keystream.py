@@ -26,7 +26,7 @@ class Keystream:
     def signs(self, count: int) -> NDArray[np.float64]:
         """(count,) float64 of -1 and +1, one keystream bit each."""
         bits = np.unpackbits(np.frombuffer(self._take(-(-count // 8)), np.uint8), count=count)
-        return 1.0 - 2.0 * bits
+        return 1.0 - 2.0 * bits.astype(np.float64)
 
     def permutation(self, count: int) -> NDArray[np.intp]:
         """A permutation of ``range(count)``: the stable order of 64-bit keystream words."""

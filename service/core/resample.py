@@ -5,11 +5,13 @@ k > 1 carries more precision through an 8-bit file than the file's own levels.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+_T = TypeVar("_T", bound=np.generic)
 
 _SMOOTHING_ROUNDS = 4
 _BISECTIONS = 40
@@ -28,14 +30,14 @@ class Cells:
     counts: NDArray[np.int64]
 
 
-def tiles(crop: NDArray[np.generic], k: int) -> NDArray[np.generic]:
+def tiles(crop: NDArray[_T], k: int) -> NDArray[_T]:
     """View (k R, k R, ...) as (R, R, k^2, ...), the pixels of each cell together."""
     rows, columns, *rest = crop.shape
     split = crop.reshape(rows // k, k, columns // k, k, *rest)
     return split.swapaxes(1, 2).reshape(rows // k, columns // k, k * k, *rest)
 
 
-def untiled(cells: NDArray[np.generic], k: int) -> NDArray[np.generic]:
+def untiled(cells: NDArray[_T], k: int) -> NDArray[_T]:
     """Invert ``tiles``."""
     rows, columns, _, *rest = cells.shape
     split = cells.reshape(rows, columns, k, k, *rest)
@@ -67,7 +69,7 @@ def quantized(values: Array, counts: NDArray[np.int64], top: int) -> Array:
     return np.where(counts[..., None] > 0, sums / weights, 0.0)
 
 
-def up(values: Array, owned: NDArray[np.bool_], around: Cells, k: int, top: int) -> NDArray[np.int64]:
+def up(values: Array, owned: NDArray[np.bool_], around: Cells, k: int, top: int) -> NDArray[np.uint16]:
     """Pixels whose mean over the owned pixels of each cell is exactly the quantized value.
 
     Args:
@@ -78,70 +80,76 @@ def up(values: Array, owned: NDArray[np.bool_], around: Cells, k: int, top: int)
         top: largest level, 255 or 65535.
 
     Returns:
-        (k R, k R, 3) int64 in [0, top], meaningful where ``owned``.
+        (k R, k R, 3) uint16 in [0, top], meaningful where ``owned``.
     """
-    weights = tiles(owned, k)
-    counts = weights.sum(axis=2)
+    use = tiles(owned, k)
+    counts = use.sum(axis=2)
     chosen = counts > 0
-    smooth = _interpolated(values, counts, around, k, owned)
-    sums = np.rint(values[chosen] * counts[chosen][:, None]).astype(np.int64)
-    cells = np.zeros((*chosen.shape, k * k, 3), np.int64)
-    cells[chosen] = _with_sums(tiles(smooth, k)[chosen], weights[chosen], sums, top)
+    known = chosen | (around.counts > 0)
+    cells = np.zeros((*chosen.shape, k * k, 3), np.uint16)
+    # One channel at a time: a face may fill a large photograph.
+    for channel in range(3):
+        plane = np.where(chosen, values[..., channel], around.values[..., channel])
+        wanted = _interpolated(plane, known, use, counts, k)[chosen]
+        sums = np.rint(plane[chosen] * counts[chosen]).astype(np.int64)
+        cells[chosen, :, channel] = _with_sums(wanted, use[chosen], sums, top)
     return untiled(cells, k)
 
 
-def _interpolated(values: Array, counts: NDArray[np.int64], around: Cells, k: int, owned: NDArray[np.bool_]) -> Array:
-    """A smooth picture whose cell means approach the values (iterated back-projection, Irani & Peleg 1991)."""
-    inside = (counts > 0)[..., None]
-    known = inside | (around.counts > 0)[..., None]
-    grid = np.where(inside, values, around.values)
-    smooth = _bilinear(grid * known, k) / np.maximum(_bilinear(known.astype(np.float64), k), 1e-9)
-    if k == 1:
-        return smooth
-    for _ in range(_SMOOTHING_ROUNDS):
-        weights = tiles(owned, k)[..., None]
-        means = (tiles(smooth, k) * weights).sum(axis=2) / np.maximum(counts, 1)[..., None]
-        smooth = smooth + _bilinear(np.where(inside, values - means, 0.0), k)
-    return smooth
-
-
-def _bilinear(grid: Array, k: int) -> Array:
-    """(R, R, C) to (k R, k R, C), edges repeated."""
-    return _stretched(_stretched(grid, k, 0), k, 1)
-
-
-def _stretched(grid: Array, k: int, axis: int) -> Array:
-    size = grid.shape[axis]
-    at = np.clip((np.arange(size * k) + 0.5) / k - 0.5, 0, size - 1)
-    low = np.floor(at).astype(np.intp)
-    high = np.minimum(low + 1, size - 1)
-    shape = [1] * grid.ndim
-    shape[axis] = -1
-    part = (at - low).reshape(shape)
-    return grid.take(low, axis) * (1 - part) + grid.take(high, axis) * part
-
-
-def _with_sums(wanted: Array, weights: NDArray[np.bool_], sums: NDArray[np.int64], top: int) -> NDArray[np.int64]:
-    """Integers in [0, top] close to ``wanted`` whose weighted sums are exactly ``sums``.
+def _interpolated(
+    plane: Array, known: NDArray[np.bool_], use: NDArray[np.bool_], counts: NDArray[np.int64], k: int
+) -> Array:
+    """A smooth picture whose cell means approach the values (iterated back-projection, Irani & Peleg 1991).
 
     Args:
-        wanted: (M, k^2, 3).
-        weights: (M, k^2) bool, at least one true per row.
-        sums: (M, 3), each within [0, top * weights].
+        plane: (R, R), zero outside ``known``.
+        use: (R, R, k^2) bool.
+
+    Returns:
+        (R, R, k^2), see ``tiles``.
     """
-    use = weights[..., None]
-    shifted = np.clip(wanted + _shift(wanted, use, sums, top), 0, top)
-    whole = np.floor(shifted)
+    rise = _bilinear(len(plane), k)
+    smooth: Array = (rise @ plane @ rise.T) / np.maximum(rise @ known.astype(np.float64) @ rise.T, 1e-9)
+    if k == 1:
+        return tiles(smooth, k)
+    for _ in range(_SMOOTHING_ROUNDS):
+        means = np.where(use, tiles(smooth, k), 0).sum(axis=2) / np.maximum(counts, 1)
+        smooth += rise @ np.where(counts > 0, plane - means, 0.0) @ rise.T
+    return tiles(smooth, k)
+
+
+def _bilinear(size: int, k: int) -> Array:
+    """(k size, size) matrix that interpolates k values per cell; the edges are repeated."""
+    at = np.clip((np.arange(size * k) + 0.5) / k - 0.5, 0, size - 1)
+    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(size)), 0))
+
+
+def _with_sums(wanted: Array, use: NDArray[np.bool_], sums: NDArray[np.int64], top: int) -> NDArray[np.int64]:
+    """Integers in [0, top] close to ``wanted`` whose sums over the used ones are exactly ``sums``.
+
+    Args:
+        wanted: (M, k^2).
+        use: (M, k^2) bool, at least one true per row.
+        sums: (M,), each within [0, top] times the used ones of the row.
+    """
+    lacking = sums - np.where(use, wanted, 0).sum(axis=1)
+    shifted = wanted + (lacking / use.sum(axis=1))[:, None]
+    clips = (use & ((shifted < 0) | (shifted > top))).any(axis=1)
+    shifted[clips] = wanted[clips] + _shift(wanted[clips], use[clips], sums[clips], top)
+    shifted = np.clip(shifted, 0, top)
+    whole: Array = np.floor(shifted)
     missing = sums - np.where(use, whole, 0).sum(axis=1).astype(np.int64)
     # One more level for the pixels that lost most to rounding down, and only where there is room.
-    loss = np.where(use & (whole < top), shifted - whole, -1.0)
-    rank = np.argsort(np.argsort(-loss, axis=1, kind="stable"), axis=1, kind="stable")
-    return whole.astype(np.int64) + (rank < missing[:, None])
+    gain = np.where(use & (whole < top), whole - shifted, 1.0)
+    order = np.argsort(gain, axis=1, kind="stable")
+    more = np.empty_like(use)
+    np.put_along_axis(more, order, np.arange(use.shape[1]) < missing[:, None], axis=1)
+    return whole.astype(np.int64) + more
 
 
 def _shift(wanted: Array, use: NDArray[np.bool_], sums: NDArray[np.int64], top: int) -> Array:
-    """The (M, 1, 3) offset after which the clipped pixels have the sums, found by bisection."""
-    low = np.full((len(wanted), 1, 3), -float(top)) - np.abs(wanted).max(initial=0)
+    """The (M, 1) offset after which the clipped pixels have the sums, found by bisection."""
+    low: Array = np.full((len(wanted), 1), -float(top)) - np.abs(wanted).max(initial=0)
     high = -low
     target = sums[:, None]
     for _ in range(_BISECTIONS):

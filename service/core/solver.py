@@ -20,7 +20,7 @@ from torch import Tensor
 from service.core.context import Context, Denoiser
 from service.core.schedule import cos_sin
 
-Progress = Callable[[], None]
+Progress = Callable[[], object]
 """Called after each network evaluation."""
 
 

@@ -1,6 +1,7 @@
 """Cutting a face's crop out of the image, as cells, and pasting its pixels back."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ from service.core.resample import Cells, down, tiles, up
 from service.core.scheme import levels_to_model
 from service.faces.layout import NOBODY, PlacedFace
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Pixels = NDArray[np.uint8 | np.uint16]
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,11 @@ def thumbnail(view_pixels: Pixels, face: PlacedFace) -> bytes:
     """
     crop = _cut(view_pixels, face, 0)
     step = face.side // 8
-    means = crop.reshape(8, step, 8, step, 3).mean(axis=(1, 3, 4))
+    means: NDArray[np.float64] = crop.reshape(8, step, 8, step, 3).mean(axis=(1, 3, 4))
     return np.rint(means * (255 / np.iinfo(view_pixels.dtype).max)).astype(np.uint8).tobytes()
 
 
-def _cut(array: NDArray[np.generic], face: PlacedFace, fill: int | bool) -> NDArray[np.generic]:
+def _cut(array: NDArray[_T], face: PlacedFace, fill: int | bool) -> NDArray[_T]:
     crop = np.full((face.side, face.side, *array.shape[2:]), fill, array.dtype)
     rows, columns, inner = _overlap(face, (array.shape[0], array.shape[1]))
     crop[inner] = array[rows, columns]

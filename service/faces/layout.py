@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.bands import BLOCK
 from service.faces.detection import Detection
-from service.faces.masks import BLOCK, Coverage, Ellipse, block_bitmap, cells_of, face_ellipse
+from service.faces.masks import Coverage, Ellipse, block_bitmap, cells_of, face_ellipse
 
 NOBODY = -1
 _FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
@@ -55,7 +56,7 @@ class PlacedFace:
 
     def cell_landmarks(self) -> NDArray[np.float64]:
         """(5, 2) landmarks in cells of the crop."""
-        return (self.landmarks + 0.5 - np.array(self.origin)) / self.scale
+        return (self.landmarks + 0.5 - np.array(self.origin, np.float64)) / self.scale
 
 
 def place(

@@ -92,10 +92,10 @@ def block_bitmap(ellipse: Ellipse, resolution: int) -> NDArray[np.bool_]:
     Returns:
         (R / BLOCK, R / BLOCK) bool.
     """
-    centres = np.arange(resolution) + 0.5
+    centres = np.arange(resolution, dtype=np.float64) + 0.5
     cells = ellipse.contains(centres[None, :], centres[:, None])
     side = resolution // BLOCK
-    return cells.reshape(side, BLOCK, side, BLOCK).any(axis=(1, 3))
+    return np.asarray(cells.reshape(side, BLOCK, side, BLOCK).any(axis=(1, 3)))
 
 
 def cells_of(bitmap: NDArray[np.bool_]) -> NDArray[np.bool_]:

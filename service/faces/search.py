@@ -15,7 +15,9 @@ _OVERLAP = 192
 _SAME_FACE = 0.45  # intersection over the smaller box, above which two finds are one face
 
 
-def find_faces(rgb: NDArray[np.uint8], detector: Detector, min_confidence: float = DEFAULT_CONFIDENCE) -> list[Detection]:
+def find_faces(
+    rgb: NDArray[np.uint8], detector: Detector, min_confidence: float = DEFAULT_CONFIDENCE
+) -> list[Detection]:
     """Faces of an (H, W, 3) uint8 image, best first.
 
     Images larger than a tile are seen twice: whole but shrunk, for the large faces, and in
@@ -35,7 +37,7 @@ def _shrunk(rgb: NDArray[np.uint8], detector: Detector, min_confidence: float) -
     if factor <= 1:
         return detector(rgb, min_confidence)
     size = (max(1, round(rgb.shape[1] / factor)), max(1, round(rgb.shape[0] / factor)))
-    small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     stretch = np.array([rgb.shape[1] / size[0], rgb.shape[0] / size[1]])
     return [_stretched(face, stretch) for face in detector(small, min_confidence)]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from service.errors import BadInput
+from service.errors import BadInput, ImageDamaged
 from service.faces.detection import Detector
 
 _SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
@@ -100,4 +100,7 @@ def _area(box: tuple[float, float, float, float]) -> float:
 
 
 def _decode(data: bytes) -> NDArray[np.uint8]:
-    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise ImageDamaged("a training photo cannot be decoded")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)

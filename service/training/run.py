@@ -53,7 +53,8 @@ class _Run:
     def __init__(self, config: TrainConfig, model: UNetDenoiser) -> None:
         self.config = config
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = model.to(self.device, memory_format=torch.channels_last).train().requires_grad_(True)
+        self.model = model.to(self.device).train().requires_grad_(True)
+        self.model.unet.to(memory_format=torch.channels_last)
         self.ema = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True
@@ -94,7 +95,7 @@ class _Run:
             group["lr"] = rate
         loss = self._loss(clean.to(self.device), context.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.seen += len(clean)
@@ -111,7 +112,8 @@ class _Run:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bfloat16):
             v = self.model(x, t, context)
         error = (v - (cos * eps - sin * clean)) ** 2 * context.generate
-        return error.sum() / (3 * context.generate.sum())
+        loss: Tensor = error.sum() / (3 * context.generate.sum())
+        return loss
 
     @torch.no_grad()
     def _average(self) -> None:

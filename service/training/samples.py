@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from service.core.bands import BLOCK
 from service.core.context import Context, landmark_map
-from service.faces.masks import BLOCK, Coverage, block_bitmap, cells_of, face_ellipse
+from service.faces.masks import Coverage, block_bitmap, cells_of, face_ellipse
 from service.training.faceset import FaceSet
 
 _FILL = (0.35, 0.80)  # part of the crop's side that the longer side of the box fills
@@ -63,7 +64,7 @@ def sample_example(faces: FaceSet, index: int, resolution: int, rng: np.random.G
     scale = side / resolution
     crop, inside = _cut(faces.pixels(index), origin, side, resolution)
     coverage: Coverage = "head" if rng.random() < _HEAD_PART else "face"
-    ellipse = face_ellipse(tuple(box), points, coverage).scaled(*origin, scale)
+    ellipse = face_ellipse(tuple(box), points, coverage).scaled(float(origin[0]), float(origin[1]), scale)
     bitmap = block_bitmap(ellipse, resolution)
     if rng.random() < _GROW_PART:
         bitmap = _grow(bitmap, rng)

@@ -29,7 +29,7 @@ class UNetDenoiser(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights live."""
-        return next(self.unet.parameters()).device
+        return next(self.parameters()).device
 
     def forward(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """Predict v in the dtype of ``x``; see ``core.context.Denoiser`` for the shapes.
@@ -70,8 +70,8 @@ def load_denoiser(directory: Path, patch: int, device: str | torch.device = "cpu
     unet: Any = UNet2DModel.from_pretrained(
         directory / "unet", use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
     )
-    model = UNetDenoiser(unet.float(), patch).to(device, memory_format=torch.channels_last)
-    return model.requires_grad_(False).eval()
+    unet = unet.to(device, torch.float32, memory_format=torch.channels_last)
+    return UNetDenoiser(unet, patch).requires_grad_(False).eval()
 
 
 def save_denoiser(model: UNetDenoiser, directory: Path) -> None:

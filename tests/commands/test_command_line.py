@@ -1,0 +1,159 @@
+"""The command line as a user meets it: output, exit codes, folders."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import astronaut
+
+from service import cli
+from tests.small_bundle import write_small_bundle
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two photos with a face, one without, one file that is no photo, one broken photo."""
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(weights))
+    face = np.ascontiguousarray(astronaut()[20:240, 120:320])
+    photos = tmp_path / "photos"
+    (photos / "inner").mkdir(parents=True)
+    Image.fromarray(face).save(photos / "a.png")
+    Image.fromarray(face[:, ::-1]).save(photos / "inner" / "b.jpg", quality=95)
+    Image.fromarray(np.full((60, 60, 3), 120, np.uint8)).save(photos / "empty.png")
+    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a photo")
+    (photos / "notes.txt").write_text("not a photo")
+    return photos
+
+
+def run(*arguments: object) -> int:
+    """``visard ARGUMENTS`` in this process; returns the exit code."""
+    old, sys.argv = sys.argv, ["visard", *map(str, arguments)]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = old
+    raise AssertionError("the command line must exit")
+
+
+def pixels_of(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_anonymize_then_recover_prints_json_only(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, back = folder.parent / "out.png", folder.parent / "back.png"
+    assert run("anonymize", folder / "a.png", out, "--json") == 0
+    made = json.loads(capsys.readouterr().out)
+    assert set(made) == {"record", "faces", "output", "seconds"}
+    assert set(made["faces"][0]) == {"box", "confidence", "scale"}
+    assert run("recover", out, back, "--reason", "test", "--json") == 0
+    recovered = json.loads(capsys.readouterr().out)
+    assert set(recovered) == {"record", "fidelity", "verified", "faces", "output", "seconds"}
+    assert (recovered["record"], recovered["fidelity"], recovered["verified"]) == (made["record"], "exact", "image")
+    assert np.array_equal(pixels_of(back), pixels_of(folder / "a.png"))
+
+
+def test_home_and_recovered_faces_are_private(folder: Path) -> None:
+    out, back = folder.parent / "out.png", folder.parent / "back.png"
+    assert run("anonymize", folder / "a.png", out) == 0
+    assert run("recover", out, back, "--reason", "test") == 0
+    assert stat.S_IMODE((folder.parent / "home").stat().st_mode) == 0o700
+    assert stat.S_IMODE(back.stat().st_mode) == 0o600
+
+
+def test_folder_goes_on_after_failures_and_sums_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder.parent / "out"
+    assert run("anonymize", folder, out, "--json") == 2
+    summary = json.loads(capsys.readouterr().out)
+    assert [Path(image["output"]).relative_to(out).as_posix() for image in summary["images"]] == ["a.png", "inner/b.jpg"]
+    assert {Path(failure["input"]).name for failure in summary["failed"]} == {"empty.png", "broken.jpg"}
+    assert run("anonymize", folder, folder.parent / "out2", "--no-faces", "pass") == 2
+    captured = capsys.readouterr()
+    assert "3 photos done, 1 failed" in captured.out
+    assert run("recover", out, folder.parent / "back", "--reason", "test") == 0
+    assert np.array_equal(pixels_of(folder.parent / "back" / "a.png"), pixels_of(folder / "a.png"))
+
+
+def test_format_follows_the_output_name(folder: Path) -> None:
+    for name, kind in (("out.webp", "WEBP"), ("out.tiff", "TIFF"), ("out.jpg", "JPEG"), ("out.png", "PNG")):
+        assert run("anonymize", folder / "a.png", folder.parent / name) == 0
+        with Image.open(folder.parent / name) as image:
+            assert image.format == kind
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["anonymize", "{photos}/nothing.png", "{photos}/x.png"], 2, "does not exist"),
+        (["anonymize", "{photos}/empty.png", "{photos}/x.png"], 2, "no face"),
+        (["anonymize", "{photos}/broken.jpg", "{photos}/x.jpg"], 2, "damaged|truncated|corrupt|not a"),
+        (["anonymize", "{photos}/a.png", "{photos}/a.png"], 2, "input itself"),
+        (["anonymize", "{photos}/a.png", "{photos}/x.png", "--tenant", "No Such/../Name"], 2, "tenant"),
+        (["anonymize", "{photos}/a.png", "{photos}/x.jpg", "--depth", "16"], 2, "16"),
+        (["anonymize", "{photos}/a.png", "/proc/nowhere/x.png"], 2, "cannot write"),
+        (["recover", "{photos}/a.png", "{photos}/x.png"], 2, "reason"),
+        (["recover", "{photos}/a.png", "{photos}/x.png", "--reason", "test"], 3, "no key|no record"),
+        (["recover", "{photos}/a.png", "{photos}/x.jpg", "--reason", "test"], 2, "lossless"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+)
+def test_errors_are_one_line_and_an_exit_code(
+    arguments: list[str], code: int, words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*(argument.format(photos=folder) for argument in arguments)) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("visard: ")
+    assert captured.err.count("\n") == 1
+    assert any(word in captured.err for word in words.split("|"))
+
+
+def test_anonymizing_twice_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder.parent / "out.png"
+    assert run("anonymize", folder / "a.png", out) == 0
+    assert run("anonymize", out, folder.parent / "again.png") == 3
+    assert run("anonymize", out, folder.parent / "again.png", "--again", "--no-faces", "pass") == 0
+
+
+def test_demo_writes_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder.parent / "demo"
+    assert run("demo", "--photo", folder / "a.png", "--out", out) == 0
+    assert "every bit" in capsys.readouterr().out
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "anonymized.png",
+        "contact-sheet.png",
+        "recovered-exact.png",
+        "recovered-generative.png",
+        "wrong-key.png",
+    }
+
+
+def test_bundle_info(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bundle", "info", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["resolution"] == 32
+    assert facts["network_evaluations"] == facts["N"] * facts["K"] + 1
+    assert len(facts["digest"]) == 64
+
+
+def test_module_runs_as_a_process(folder: Path) -> None:
+    command = [sys.executable, "-m", "service", "anonymize", str(folder / "empty.png"), str(folder / "x.png")]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "visard: no face was found in the image\n"
+    assert done.stdout == ""

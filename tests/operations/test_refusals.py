@@ -1,0 +1,158 @@
+"""Wrong record, wrong tenant, changed image: refused, and in the audit log."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.audit.entry import Outcome, RecoveryAttempt
+from service.audit.log import AuditLog
+from service.errors import (
+    AuditUnavailable,
+    BundleUnknown,
+    KeyDestroyed,
+    ReasonInvalid,
+    RecordMismatch,
+    RecordRefused,
+    VisardError,
+)
+from service.imaging import Picture, decode, encode
+from service.operations.anonymize import AnonymizeRequest, anonymize
+from service.operations.parts import Parts
+from service.operations.recover import RecoverRequest, recover
+from tests.operations.conftest import TENANT, Encoder
+
+Pixels = NDArray[np.uint8]
+
+REQUEST = AnonymizeRequest(tenant=TENANT)
+ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order", case="4711")
+
+
+def _outcomes(parts: Parts, tenant: str = TENANT) -> list[dict[str, str]]:
+    return [json.loads(entry.body) for entry in parts.audit.entries(tenant, 100)]
+
+
+def _with_record(picture: Picture, record: bytes | None) -> bytes:
+    return encode(picture, format="png", record=record, metadata="strip")
+
+
+def test_record_moved_to_another_image(parts: Parts, portrait: Pixels, two_faces: Pixels, encoded: Encoder) -> None:
+    first = decode(anonymize(encoded(portrait), REQUEST, parts).data)
+    other = np.ascontiguousarray(portrait[:, ::-1])
+    second = decode(anonymize(encoded(other), REQUEST, parts).data)
+    third = decode(anonymize(encoded(two_faces), REQUEST, parts).data)
+    for picture in (second, third):
+        for fidelity in ("best", "generative"):
+            with pytest.raises(RecordMismatch):
+                recover(_with_record(picture, first.record), replace(ASK, fidelity=fidelity), parts)
+
+
+def test_face_swapped_for_another_stranger_of_the_same_scene(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    first, second = (decode(anonymize(encoded(portrait), REQUEST, parts).data) for _ in range(2))
+    with pytest.raises(RecordMismatch):
+        recover(_with_record(second, first.record), ASK, parts)
+
+
+@pytest.mark.parametrize("at", [0.2, 0.5, 0.9])
+def test_damaged_record(at: float, parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = decode(anonymize(encoded(portrait), REQUEST, parts).data)
+    record = bytearray(made.record or b"")
+    record[int(at * len(record))] ^= 1
+    with pytest.raises(RecordRefused):
+        recover(_with_record(made, bytes(record)), ASK, parts)
+
+
+def test_another_tenant_gets_nothing(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    parts.keys.create("other")
+    for ask in (replace(ASK, tenant="other"), replace(ASK, tenant="other", record=made.record)):
+        with pytest.raises(VisardError):
+            recover(made.data, ask, parts)
+        with pytest.raises(VisardError):
+            recover(encoded(decode(made.data).pixels), ask, parts)
+    assert [entry["kind"] for entry in _outcomes(parts, "other")] == ["intent", "outcome"] * 4
+    assert all(entry["result"] == "denied" for entry in _outcomes(parts, "other") if entry["kind"] == "outcome")
+
+
+def test_destroyed_key(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    parts.keys.rotate(TENANT)
+    assert recover(made.data, ASK, parts).verified == "image"
+    parts.keys.destroy(TENANT, 1)
+    with pytest.raises(KeyDestroyed):
+        recover(made.data, ASK, parts)
+
+
+def test_missing_weights_refuse_generative_but_not_exact(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    from pathlib import Path
+
+    from service.engine import Engine
+    from service.weights.bundles import Bundles
+    from tests.small_bundle import write_small_bundle
+
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    home = Path(parts.bundles.default.directory).parent
+    other = home / "other"
+    if not other.exists():
+        write_small_bundle(other, seed=2)
+    bundles = Bundles.open(other)
+    elsewhere = replace(parts, bundles=bundles, engine=Engine(bundles))
+    assert recover(made.data, ASK, elsewhere).verified == "image"
+    with pytest.raises(BundleUnknown):
+        recover(made.data, replace(ASK, fidelity="generative"), elsewhere)
+
+
+def test_every_attempt_leaves_intent_and_outcome(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    recover(made.data, ASK, parts)
+    with pytest.raises(VisardError):
+        recover(encoded(portrait), ASK, parts)
+    with pytest.raises(VisardError):
+        recover(b"no image", ASK, parts)
+    intent, granted, _, denied, _, invalid = _outcomes(parts)
+    assert (intent["kind"], intent["reason"], intent["case"]) == ("intent", "court order", "4711")
+    assert granted["attempt"] == intent["attempt"]
+    assert (granted["result"], granted["fidelity"], granted["record"]) == ("granted", "exact", str(made.record))
+    assert (denied["result"], denied["detail"]) == ("denied", "record-unknown")
+    assert (invalid["result"], invalid["detail"]) == ("invalid", "unsupported-format")
+
+
+def test_reason_must_be_readable(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    for reason in ("", "   ", "two\nlines", "\ud800"):
+        with pytest.raises(ReasonInvalid):
+            recover(encoded(portrait), replace(ASK, reason=reason), parts)
+
+
+class _LogThatFails(AuditLog):
+    def __init__(self, real: AuditLog, fail_intent: bool) -> None:
+        self._real, self._fail_intent = real, fail_intent
+
+    def intend(self, attempt: RecoveryAttempt) -> None:
+        if self._fail_intent:
+            raise AuditUnavailable("the audit log does not answer")
+        self._real.intend(attempt)
+
+    def conclude(self, outcome: Outcome) -> None:
+        raise AuditUnavailable("the audit log does not answer")
+
+
+class _NoKeys:
+    def __getattr__(self, name: str) -> None:
+        raise AssertionError(f"{name} was asked for before the intent was committed")
+
+
+def test_no_key_is_fetched_before_the_intent_is_committed(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    blind = replace(parts, audit=_LogThatFails(parts.audit, fail_intent=True), keys=_NoKeys())
+    with pytest.raises(AuditUnavailable):
+        recover(made.data, ASK, blind)
+
+
+def test_nothing_is_handed_out_when_the_outcome_is_not_committed(
+    parts: Parts, portrait: Pixels, encoded: Encoder
+) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    with pytest.raises(AuditUnavailable):
+        recover(made.data, ASK, replace(parts, audit=_LogThatFails(parts.audit, fail_intent=False)))
