@@ -37,7 +37,7 @@ def main() -> None:
         _fail("interrupted", 1)
     except VisardError as error:
         _fail(str(error), exit_code(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001
         # The text of a foreign exception may hold a path or worse: its kind must do.
         _fail(f"internal error ({type(error).__name__})", 1)
     sys.exit(code if isinstance(code, int) else 0)

@@ -88,9 +88,7 @@ class Engine:
 
         return self._run(digest, tasks, run)
 
-    def _run(
-        self, digest: bytes, tasks: Sequence[FaceTask], run: Callable[[Denoiser, "_Batch"], list[_T]]
-    ) -> list[_T]:
+    def _run(self, digest: bytes, tasks: Sequence[FaceTask], run: Callable[[Denoiser, "_Batch"], list[_T]]) -> list[_T]:
         denoiser = self._networks.denoiser(digest)
         results: list[_T] = []
         for batch in _batches(tasks, self._networks.device):

@@ -44,7 +44,9 @@ def _choice(literal: object, *more: str) -> click.Choice[str]:
 @click.option("--coverage", type=_choice(Coverage), default="face", show_default=True)
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per sample of the output; 16 needs PNG or TIFF.")
 @click.option("--format", "format_", type=_choice(OutputFormat, "same"), help="Default: what OUT's name says.")
-@click.option("--seal", type=_choice(SealPolicy), default="record", show_default=True, help="Where exact faces are kept.")
+@click.option(
+    "--seal", type=_choice(SealPolicy), default="record", show_default=True, help="Where exact faces are kept."
+)
 @click.option("--metadata", type=_choice(MetadataPolicy), default="strip", show_default=True)
 @click.option("--no-faces", type=click.Choice(["error", "pass"]), default="error", show_default=True)
 @click.option("--again", is_flag=True, help="Anonymize an image that is anonymized already.")
@@ -58,9 +60,7 @@ def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as
 
     def one(source: Path, target: Path, progress: Progress | None) -> Answer:
         wanted = format_ or format_of(target) or "same"
-        answer = anonymize_image(
-            read_file(source), replace(request, format=cast(Any, wanted)), parts, progress
-        )
+        answer = anonymize_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
         path = target if format_of(target) == answer.format else _renamed(target, answer.format, photo.is_dir())
         write_file(path, answer.data)
         faces = [{"box": f.box, "confidence": round(f.confidence, 4), "scale": f.scale} for f in answer.faces]

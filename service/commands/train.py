@@ -11,7 +11,9 @@ from service.training.faceset import load_face_set
 
 @click.command()
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of photos or tars.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Run directory; an interrupted run resumes.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Run directory; an interrupted run resumes."
+)
 @click.option("--config", type=click.Path(exists=True, path_type=Path), help="JSON of TrainConfig fields.")
 @click.option("--images", type=int, help="Length of the run, over the configuration's.")
 @click.option("--warm-start", type=click.Path(exists=True, path_type=Path), help="A bundle to start from.")

@@ -27,7 +27,7 @@ def _haar_matrix() -> Array:
 
 
 _HAAR = _haar_matrix()
-_SPLIT = (1, 4)  # coarse | middle | fine
+_SIZES = (1, 3, 12)  # of coarse, middle and fine in a block
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,15 @@ class BandLayout:
         side = latent.shape[-1] // BLOCK
         tiles = latent.reshape(-1, side, BLOCK, side, BLOCK)[:, self.blocks[:, 0], :, self.blocks[:, 1], :]
         coefficients = tiles.reshape(*tiles.shape[:2], BLOCK * BLOCK) @ _HAAR.T
-        bands = np.split(coefficients, _SPLIT, axis=-1)
+        bands = np.split(coefficients, np.cumsum(_SIZES)[:-1], axis=-1)
         return [*(band.ravel() for band in bands), latent[:, self.leftover].ravel()]
 
     def join(self, groups: list[Array], shape: tuple[int, int, int]) -> Array:
         """Invert ``split``; cells that are not generated become zero."""
         count = len(self.blocks)
         *bands, leftover = groups
-        coefficients = np.concatenate([band.reshape(count, shape[0], -1) for band in bands], axis=-1)
+        shaped = [band.reshape(count, shape[0], size) for band, size in zip(bands, _SIZES, strict=True)]
+        coefficients = np.concatenate(shaped, axis=-1)
         latent = np.zeros(shape)
         side = shape[-1] // BLOCK
         tiles = latent.reshape(-1, side, BLOCK, side, BLOCK)

@@ -13,6 +13,7 @@ the sign of phi and gives the same equations with x_a and x_b exchanged (Hairer,
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ def integrate(
     done = progress or (lambda: None)
     v = denoiser(x, times[0].expand(len(x)), context)
     done()
-    for a, b in zip(times[:-1], times[1:], strict=True):
+    for a, b in pairwise(times):
         x, v = implicit_step(denoiser, x, v, context, a, b, evaluations, done)
     return x
 

@@ -91,4 +91,5 @@ class CenterFaceDetector:
         if not hasattr(self._local, "network"):
             # 'auto' probes for onnxruntime and prints to stdout, which would break --json.
             self._local.network = _BoundedCenterFace(backend="opencv")
-        return self._local.network
+        network: _BoundedCenterFace = self._local.network
+        return network

@@ -41,7 +41,7 @@ _FOREIGN = (
 )
 
 
-def decode(data: bytes, limits: Limits = Limits()) -> Picture:  # noqa: B008 (frozen)
+def decode(data: bytes, limits: Limits = Limits()) -> Picture:
     """Decode an image file: one still image in RGB, 8 or 16 bits, orientation applied.
 
     Raises:

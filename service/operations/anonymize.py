@@ -1,16 +1,16 @@
 """Anonymize one image: decode, detect, derive, replace, record, store, encode."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from service.core import overflow
-from torch import Tensor
 from service.core.resample import quantized
 from service.core.scheme import Plan, levels_to_model, model_to_levels
 from service.core.solver import Progress
@@ -27,7 +27,7 @@ from service.operations.custody import RecordKeys
 from service.operations.parts import Parts
 from service.operations.picture import as_bytes, is_lossy, with_depth
 from service.records.codec import write_record
-from service.records.record import FaceRecord, Record, SealPolicy
+from service.records.record import NONCE_BYTES, FaceRecord, Record, SealPolicy
 from service.records.seal import seal_pixels
 from service.records.store import StoredRecord
 from service.weights.manifest import Numerics
@@ -134,49 +134,41 @@ def _anonymize_scene(
     bundle = parts.bundles.default
     lossy = is_lossy(target, output)
     plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
-    record_id, nonce = uuid4(), os.urandom(16)
+    nonce = os.urandom(NONCE_BYTES)
     version = parts.keys.current_version(request.tenant)
     keys = RecordKeys.derive(parts.keys, request.tenant, version, nonce)
 
     views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
-    latents = keys.latents(request.scheme, bundle.digest, len(views))
-    tasks = [FaceTask(_inside(v), v.context(), key) for v, key in zip(views, latents, strict=True)]
+    latents = keys.latents(plan.scheme, bundle.digest, len(views))
+    tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
     strangers = parts.engine.anonymize(bundle.digest, plan, tasks, progress)
-
-    pixels = target.pixels.copy()
-    beyond = [_draw(pixels, view, model_to_levels(x, view.top)) for view, (x, _) in zip(views, strangers, strict=True)]
-    anonymized = replace(target, pixels=pixels, record=None)
+    anonymized, beyond = _drawn(target, views, [x for x, _ in strangers])
     shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
+
     record = Record(
-        id=record_id,
+        id=uuid4(),
         nonce=nonce,
         key_version=version,
-        scheme=plan.scheme,
         bundle_digest=bundle.digest,
         resolution=bundle.manifest.numerics.resolution,
-        steps=plan.steps,
-        evaluations=plan.evaluations,
-        grid=plan.grid,
-        t0=plan.t0,
-        t1=plan.t1,
-        tau=plan.tau,
-        depth=_depth(pixels),
+        **asdict(plan),
+        depth=_depth(target.pixels),
         image_depth=_depth(picture.pixels),
-        width=pixels.shape[1],
-        height=pixels.shape[0],
+        width=target.pixels.shape[1],
+        height=target.pixels.shape[0],
         coding_grid=scene.grid,
         lossy=lossy,
         pixels_digest=pixels_digest(shown),
         image_digest=pixels_digest(picture),
         sealed=request.seal,
         faces=tuple(
-            _face_record(face, norms, excess, shown.pixels)
+            _face_record(face, norms, excess, shown)
             for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
         ),
     )
     embedded = _store(record, picture.pixels[scene.owner != NOBODY], keys, request, parts)
     file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
-    return Anonymized(file, output, record_id, scene.faces)
+    return Anonymized(file, output, record.id, scene.faces)
 
 
 def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:
@@ -202,20 +194,26 @@ def _inside(view: FaceView) -> Tensor:
     return levels_to_model(view.inside.values, view.top)
 
 
-def _draw(pixels: NDArray[np.generic], view: FaceView, levels: NDArray[np.float64]) -> bytes:
-    """Paste a stranger; returns what the pixels could not hold."""
-    paste_face(pixels, view, quantized(levels, view.inside.counts, view.top))
-    return overflow.pack(overflow.excess(levels, view.inside.counts, view.top), view.top)
+def _drawn(target: Picture, views: list[FaceView], strangers: list[Tensor]) -> tuple[Picture, list[bytes]]:
+    """The picture with strangers in it, and what its pixels could not hold of each."""
+    pixels, beyond = target.pixels.copy(), []
+    for view, x in zip(views, strangers, strict=True):
+        levels, counts = model_to_levels(x, view.top), view.inside.counts
+        paste_face(pixels, view, quantized(levels, counts, view.top))
+        beyond.append(overflow.pack(overflow.excess(levels, counts, view.top), view.top))
+    return replace(target, pixels=pixels, record=None), beyond
 
 
-def _as_filed(anonymized: Picture, output: OutputFormat, lossy: bool, metadata: MetadataPolicy, parts: Parts) -> Picture:
+def _as_filed(
+    anonymized: Picture, output: OutputFormat, lossy: bool, metadata: MetadataPolicy, parts: Parts
+) -> Picture:
     """The picture as a reader of the file will see it."""
     if not lossy:
         return anonymized
     return decode(encode(anonymized, format=output, record=None, metadata=metadata), parts.limits)
 
 
-def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: NDArray[np.generic]) -> FaceRecord:
+def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: Picture) -> FaceRecord:
     return FaceRecord(
         box=face.box,
         confidence=face.confidence,
@@ -225,7 +223,7 @@ def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: NDArray[n
         bitmap=face.bitmap,
         norms=norms,
         overflow=excess,
-        thumbnail=thumbnail(shown, face),
+        thumbnail=thumbnail(shown.pixels, face),
     )
 
 

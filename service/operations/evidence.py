@@ -44,8 +44,7 @@ def bind(shown: Picture, record: Record) -> Binding:
         raise RecordMismatch("the image has not the size it was made with")
     scene = Scene.of(record, shown)
     for placed, face in zip(scene.faces, record.faces, strict=True):
-        now, then = (np.frombuffer(t, np.uint8).astype(float) for t in (thumbnail(shown.pixels, placed), face.thumbnail))
-        if np.abs(now - then).mean() > _THUMBNAIL_TOLERANCE:
+        if _distance(thumbnail(shown.pixels, placed), face.thumbnail) > _THUMBNAIL_TOLERANCE:
             raise RecordMismatch("the record belongs to another image, or this one was changed too much")
     return Binding.SIMILAR
 
@@ -80,3 +79,9 @@ def _psnr(levels: NDArray[np.float64], view: FaceView) -> float:
     owned = view.inside.counts > 0
     error = ((levels - view.inside.values)[owned] / view.top) ** 2
     return float(-10 * np.log10(max(error.mean(), 1e-12)))
+
+
+def _distance(one: bytes, other: bytes) -> float:
+    """Mean difference of two thumbnails in 8-bit levels."""
+    a, b = (np.frombuffer(data, np.uint8).astype(np.float64) for data in (one, other))
+    return float(np.abs(a - b).mean())

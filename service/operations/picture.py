@@ -21,7 +21,7 @@ def with_depth(picture: Picture, depth: Literal[8, 16]) -> Picture:
 
 def as_bytes(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Pixels at 8 bits, for the detector."""
-    return pixels if pixels.dtype == np.uint8 else _converted(pixels, 8)
+    return np.asarray(pixels if pixels.dtype == np.uint8 else _converted(pixels, 8), np.uint8)
 
 
 def is_lossy(picture: Picture, output: OutputFormat) -> bool:

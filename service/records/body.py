@@ -23,8 +23,8 @@ _SCHEMES: Final[tuple[Scheme, ...]] = ("band-rotation", "rotation", "signflip")
 _SEALS: Final[tuple[SealPolicy, ...]] = ("record", "embed", "off")
 _GRIDS: Final[tuple[GridKind, ...]] = ("square", "late")
 
-# scheme, seal, grid, depth, depth of the original, lossy, has coding grid | R, N, K, faces | overflow length | t0, t1, tau
-# | width, height | coding grid | digests of bundle, anonymized pixels, original
+# scheme, seal, grid, depth, depth of the original, lossy, has coding grid | R, N, K, faces | overflow length
+# | t0, t1, tau | width, height | coding grid | digests of bundle, anonymized pixels, original
 _IMAGE = struct.Struct(">BBBBB?? 4H I 3d 2I 4i 32s32s32s")
 # box, origin | scale, confidence | norms | thumbnail
 _FACE = struct.Struct(">6i I H 4d 64s")

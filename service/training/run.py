@@ -22,7 +22,9 @@ CHECKPOINT = "checkpoint.pt"
 _SHEET_FACES = 16
 
 
-def train(config: TrainConfig, faces: FaceSet, out: Path, *, warm_start: Path | None = None, save_every: int = 20_000) -> None:
+def train(
+    config: TrainConfig, faces: FaceSet, out: Path, *, warm_start: Path | None = None, save_every: int = 20_000
+) -> None:
     """Train until ``config.images`` are seen, resuming from ``out`` where a run stopped.
 
     Writes ``checkpoint.pt`` (everything needed to resume), ``unet/`` (EMA weights) and
@@ -67,7 +69,9 @@ class _Run:
         if warm_start is not None:
             model = load_denoiser(warm_start, config.patch)
         else:
-            model = UNetDenoiser(build_unet(config.resolution, config.patch, config.channels, config.layers), config.patch)
+            model = UNetDenoiser(
+                build_unet(config.resolution, config.patch, config.channels, config.layers), config.patch
+            )
         run = cls(config, model)
         if (out / CHECKPOINT).exists():
             state = torch.load(out / CHECKPOINT, map_location=run.device, weights_only=True)
@@ -105,7 +109,9 @@ class _Run:
     def _loss(self, clean: Tensor, context: Context) -> Tensor:
         """Mean squared error of v over the generated cells, t logit-normal (Esser et al. 2024, sec. 3.1)."""
         rng = torch.Generator().manual_seed((self.config.seed << 40) + self.seen)
-        t = torch.sigmoid(self.config.t_mean + self.config.t_std * torch.randn(len(clean), generator=rng)).to(self.device)
+        t = torch.sigmoid(self.config.t_mean + self.config.t_std * torch.randn(len(clean), generator=rng)).to(
+            self.device
+        )
         eps = torch.randn(clean.shape, generator=rng).to(self.device)
         cos, sin = (a[:, None, None, None] for a in cos_sin(t))
         x = (cos * clean + sin * eps) * context.generate
@@ -124,7 +130,9 @@ class _Run:
             average.lerp_(weight, 1 - keep)
 
 
-def _batches(pool: ThreadPoolExecutor, faces: FaceSet, config: TrainConfig, first: int) -> Iterator[tuple[Tensor, Context]]:
+def _batches(
+    pool: ThreadPoolExecutor, faces: FaceSet, config: TrainConfig, first: int
+) -> Iterator[tuple[Tensor, Context]]:
     def make(step: int) -> tuple[Tensor, Context]:
         rng = _rng(config, step)
         return sample_batch(faces, _draw(faces, config, step, config.batch), config.resolution, rng)

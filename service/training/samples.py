@@ -38,7 +38,9 @@ class Example:
     points: NDArray[np.float64]
 
 
-def sample_batch(faces: FaceSet, indices: NDArray[np.int64], resolution: int, rng: np.random.Generator) -> tuple[Tensor, Context]:
+def sample_batch(
+    faces: FaceSet, indices: NDArray[np.int64], resolution: int, rng: np.random.Generator
+) -> tuple[Tensor, Context]:
     """Draw one augmented example of each photo.
 
     Returns:
@@ -86,13 +88,17 @@ def _random_crop(box: NDArray[np.float64], rng: np.random.Generator) -> tuple[fl
     return side, centre - side / 2
 
 
-def _cut(pixels: NDArray[np.uint8], origin: NDArray[np.float64], side: float, resolution: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _cut(
+    pixels: NDArray[np.uint8], origin: NDArray[np.float64], side: float, resolution: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     height, width = pixels.shape[:2]
     scale = side / resolution
     # Sample on a grid k times finer and box-average it, as the service does.
     k = max(1, round(scale))
     fine = resolution * k
-    to_photo = np.array([[side / fine, 0, origin[0] + side / fine / 2 - 0.5], [0, side / fine, origin[1] + side / fine / 2 - 0.5]])
+    to_photo = np.array(
+        [[side / fine, 0, origin[0] + side / fine / 2 - 0.5], [0, side / fine, origin[1] + side / fine / 2 - 0.5]]
+    )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     warped = cv2.warpAffine(pixels, to_photo, (fine, fine), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     crop = warped.reshape(resolution, k, resolution, k, 3).mean(axis=(1, 3), dtype=np.float32) / 127.5 - 1

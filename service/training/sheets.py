@@ -1,5 +1,6 @@
 """Sample sheets: what the network draws for unseen noise, beside the photos it was given."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -23,7 +24,7 @@ def sample_ddim(denoiser: Denoiser, context: Context, noise: Tensor, steps: int)
     """
     times = 0.02 + 0.975 * torch.linspace(1, 0, steps + 1, dtype=torch.float64) ** 2
     x = noise * context.generate
-    for a, b in zip(times[:-1], times[1:], strict=True):
+    for a, b in pairwise(times):
         v = denoiser(x, a.expand(len(context)), context)
         cos_a, sin_a = cos_sin(a)
         cos_b, sin_b = cos_sin(b)

@@ -41,7 +41,7 @@ def test_texts_unfit_for_the_log_are_invalid(text: str) -> None:
 
 
 def test_fit_texts_come_back_without_surrounding_space() -> None:
-    assert validated_text("  Aktenzeichen 7 Js 12/26 – 誘拐 🙂 ") == "Aktenzeichen 7 Js 12/26 – 誘拐 🙂"
+    assert validated_text("  Aktenzeichen 7 Js 12/26 — 誘拐 🙂 ") == "Aktenzeichen 7 Js 12/26 — 誘拐 🙂"
     assert validated_text(f" {'a' * 1000} ") == "a" * 1000
 
 

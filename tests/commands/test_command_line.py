@@ -79,7 +79,10 @@ def test_folder_goes_on_after_failures_and_sums_up(folder: Path, capsys: pytest.
     out = folder.parent / "out"
     assert run("anonymize", folder, out, "--json") == 2
     summary = json.loads(capsys.readouterr().out)
-    assert [Path(image["output"]).relative_to(out).as_posix() for image in summary["images"]] == ["a.png", "inner/b.jpg"]
+    assert [Path(image["output"]).relative_to(out).as_posix() for image in summary["images"]] == [
+        "a.png",
+        "inner/b.jpg",
+    ]
     assert {Path(failure["input"]).name for failure in summary["failed"]} == {"empty.png", "broken.jpg"}
     assert run("anonymize", folder, folder.parent / "out2", "--no-faces", "pass") == 2
     captured = capsys.readouterr()

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,7 +17,6 @@ from tests.imaging.sample_images import icc_profile, noise, picture, saved, smoo
 SIDES = st.integers(1, 70)
 
 
-@settings(max_examples=60, deadline=None)
 @given(SIDES, SIDES, st.sampled_from([np.uint8, np.uint16]), st.booleans(), st.sampled_from(["png", "tiff"]), SIDES)
 def test_png_and_tiff_keep_every_sample(height, width, dtype, has_alpha, format, record_size):
     samples = noise(height, width, dtype=dtype, channels=4)

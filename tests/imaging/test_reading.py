@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -193,7 +193,6 @@ def test_orientation_is_applied(plugin, orientation):
     assert np.array_equal(found, np.asarray(expected))
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(9, 60), st.integers(9, 60), st.integers(1, 8), st.integers(0, 2))
 def test_coding_grid_follows_orientation(height, width, orientation, subsampling):
     """Each whole block of the oriented image is flat where the stored blocks were made flat."""

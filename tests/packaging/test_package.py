@@ -1,6 +1,7 @@
 """What is inside the wheel, and what is not."""
 
 import configparser
+import shutil
 import subprocess
 import sys
 from email import message_from_bytes
@@ -14,15 +15,32 @@ import service
 
 _ROOT = Path(service.__file__).parents[1]
 _PACKAGES = ("service", "migrations")
+_BUNDLE = [
+    f"service/weights/bundled/another/{name}"
+    for name in ("bundle.json", "README.md", "unet/config.json", "unet/diffusion_pytorch_model.safetensors")
+]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> ZipFile:
-    """The wheel of the working tree."""
-    directory = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(command, cwd=_ROOT, check=True, capture_output=True)
-    (path,) = directory.glob("*.whl")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what a wheel is made from, with one more weights bundle in it."""
+    root = tmp_path_factory.mktemp("tree")
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(_ROOT / name, root)
+    for name in _PACKAGES:
+        shutil.copytree(_ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in _BUNDLE:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"weights")
+    return root
+
+
+@pytest.fixture(scope="module")
+def wheel(tree: Path) -> ZipFile:
+    """The wheel of that tree."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", "dist"]
+    subprocess.run(command, cwd=tree, check=True, capture_output=True)
+    (path,) = (tree / "dist").glob("*.whl")
     return ZipFile(path)
 
 
@@ -33,24 +51,15 @@ def metadata(wheel: ZipFile) -> Message:
     return message_from_bytes(wheel.read(name))
 
 
-def _files_of(package: str) -> set[str]:
-    found = (path for path in (_ROOT / package).rglob("*") if path.is_file())
-    return {path.relative_to(_ROOT).as_posix() for path in found if "__pycache__" not in path.parts}
-
-
-@pytest.mark.parametrize("package", _PACKAGES)
-def test_every_file_of_the_packages_ships(wheel: ZipFile, package: str) -> None:
-    assert _files_of(package) <= set(wheel.namelist())
+def test_every_file_of_the_packages_ships(tree: Path, wheel: ZipFile) -> None:
+    files = (path for name in _PACKAGES for path in (tree / name).rglob("*") if path.is_file())
+    assert {path.relative_to(tree).as_posix() for path in files} <= set(wheel.namelist())
 
 
 def test_migrations_and_weights_are_among_them(wheel: ZipFile) -> None:
     names = set(wheel.namelist())
-    assert "migrations/script.py.mako" in names
+    assert {"migrations/env.py", "migrations/script.py.mako", *_BUNDLE} <= names
     assert any(name.startswith("migrations/versions/") for name in names)
-    bundles = {name.rsplit("/", 1)[0] for name in names if name.startswith("service/weights/bundled/")}
-    for bundle in (name for name in bundles if not name.endswith("/unet")):
-        assert f"{bundle}/bundle.json" in names
-        assert f"{bundle}/unet/diffusion_pytorch_model.safetensors" in names
 
 
 def test_nothing_else_ships(wheel: ZipFile) -> None:

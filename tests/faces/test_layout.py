@@ -1,0 +1,182 @@
+"""Where crops lie and who owns which pixel: no pixel of a face is left over."""
+
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.faces.detection import Detection
+from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
+from service.faces.masks import Coverage, cells_of, face_ellipse
+from tests.faces.people import coding_grids, detected, detections
+
+SIZE = (210, 270)
+R = 64
+coverages: st.SearchStrategy[Coverage] = st.sampled_from(["face", "head"])
+
+
+def mask_of(face: PlacedFace, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """(H, W) bool: the face's blocks, drawn pixel by pixel."""
+    cells = cells_of(face.bitmap)
+    row, column = (
+        (np.arange(n) - start) // face.scale for n, start in zip(size, reversed(face.origin), strict=True)
+    )
+    inside = ((row >= 0) & (row < face.resolution))[:, None] & ((column >= 0) & (column < face.resolution))
+    clipped = (np.clip(index, 0, face.resolution - 1) for index in (row, column))
+    return cells[np.ix_(*clipped)] & inside
+
+
+def coding_blocks(owner: np.ndarray, grid: CodingGrid) -> list[np.ndarray]:
+    width, height, x0, y0 = grid
+    return [
+        owner[max(0, y) : y + height, max(0, x) : x + width]
+        for y in range(y0, owner.shape[0], height)
+        for x in range(x0, owner.shape[1], width)
+        if y + height > 0 and x + width > 0
+    ]
+
+
+@given(detections(SIZE), coverages, coding_grids)
+def test_the_crop_holds_the_whole_mask(face: Detection, coverage: Coverage, grid: CodingGrid | None) -> None:
+    placed = place(face, coverage, R, SIZE, grid)
+    ellipse = face_ellipse(placed.box, placed.landmarks.astype(float), coverage)
+    mask = mask_of(placed)
+    for y, x in np.ndindex(SIZE[0] // 3, SIZE[1] // 3):
+        # A pixel is covered when the centre of its cell is in the ellipse.
+        cell = [(3 * p - start) // placed.scale for p, start in zip((x, y), placed.origin, strict=True)]
+        centre = [start + (c + 0.5) * placed.scale for c, start in zip(cell, placed.origin, strict=True)]
+        if ellipse.contains(np.array(centre[0]), np.array(centre[1])):
+            assert mask[3 * y, 3 * x]
+    owned = np.argwhere(owner_map([placed], SIZE, grid) == 0)
+    assert len(owned)
+    low, high = owned.min(axis=0)[::-1], owned.max(axis=0)[::-1]
+    assert (low >= placed.origin).all() and (high < np.add(placed.origin, placed.side)).all()
+
+
+@given(detections(SIZE))
+def test_the_scale_is_the_smallest_that_leaves_room(face: Detection) -> None:
+    placed = place(face, "face", R, SIZE, None)
+    left, top, right, bottom = placed.box
+    assert placed.scale == max(1, math.ceil(max(right - left, bottom - top) / (0.8 * R)))
+    assert placed.resolution == R and placed.side == R * placed.scale
+
+
+@given(detections(SIZE))
+def test_a_head_needs_no_more_room_than_it_must(face: Detection) -> None:
+    placed = place(face, "head", R, SIZE, None)
+    smaller = placed.side - R
+    longer = max(placed.box[2] - placed.box[0], placed.box[3] - placed.box[1])
+    if smaller and longer <= 0.8 * smaller:
+        left, top, right, bottom = face_ellipse(placed.box, placed.landmarks.astype(float), "head").bounds()
+        assert max(min(right, SIZE[1]) - max(left, 0), min(bottom, SIZE[0]) - max(top, 0)) > 0.5 * smaller - 1
+
+
+@pytest.mark.parametrize(("width", "resolution"), [(2, 64), (51, 64), (52, 64), (1500, 64), (3900, 128)])
+def test_tiny_and_huge_faces_have_a_crop(width: int, resolution: int) -> None:
+    placed = place(detected(2000, 2000, width, width), "face", resolution, (4000, 6000), None)
+    assert placed.scale == max(1, math.ceil(width / (0.8 * resolution)))
+    area = placed.bitmap.sum() * (4 * placed.scale) ** 2
+    assert area >= math.pi / 4 * 1.08 * 1.12 * width**2
+    assert np.abs(np.add(placed.origin, placed.side / 2) - [2000, 2000]).max() <= 0.02 * width + 1
+
+
+@given(detections(SIZE))
+def test_landmarks_keep_their_place_in_the_crop(face: Detection) -> None:
+    placed = place(face, "face", R, SIZE, None)
+    back = placed.cell_landmarks() * placed.scale + placed.origin
+    assert np.abs(back - face.landmarks).max() <= 1
+
+
+crowds = st.lists(detections(SIZE), min_size=1, max_size=5)
+
+
+@given(crowds, coverages, coding_grids)
+def test_every_pixel_of_every_mask_has_an_owner(
+    crowd: list[Detection], coverage: Coverage, grid: CodingGrid | None
+) -> None:
+    placed = [place(face, coverage, R, SIZE, grid) for face in crowd]
+    owner = owner_map(placed, SIZE, grid)
+    union = np.any([mask_of(face) for face in placed], axis=0)
+    assert (owner[union] != NOBODY).all()
+    if grid is None:
+        assert (owner[~union] == NOBODY).all()
+    for index, face in enumerate(placed):
+        owned = np.argwhere(owner == index)[:, ::-1] - face.origin
+        assert ((owned >= 0) & (owned < face.side)).all()
+        if grid is None:
+            assert not ((owner == index) & ~mask_of(face)).any()
+
+
+@given(crowds, coverages, coding_grids.filter(bool))
+def test_no_coding_block_straddles(crowd: list[Detection], coverage: Coverage, grid: CodingGrid) -> None:
+    owner = owner_map([place(face, coverage, R, SIZE, grid) for face in crowd], SIZE, grid)
+    for block in coding_blocks(owner != NOBODY, grid):
+        assert block.all() or not block.any()
+
+
+@given(detections(SIZE), coding_grids.filter(bool))
+def test_only_blocks_that_the_mask_touches_are_added(face: Detection, grid: CodingGrid) -> None:
+    placed = place(face, "face", R, SIZE, grid)
+    # What of the mask lies outside the image counts too: a decoder fills those pixels of the block.
+    width, height, x0, y0 = grid
+    wide = mask_of(
+        PlacedFace(
+            placed.box,
+            placed.confidence,
+            placed.landmarks,
+            placed.scale,
+            (placed.origin[0] - x0 + 10 * width, placed.origin[1] - y0 + 10 * height),
+            placed.bitmap,
+        ),
+        (SIZE[0] + 30 * height, SIZE[1] + 30 * width),
+    )
+    owner = np.pad(owner_map([placed], SIZE, grid), ((10 * height - y0, 0), (10 * width - x0, 0)), constant_values=-1)
+    for y, x in np.unique(np.argwhere(owner == 0) // [height, width], axis=0):
+        assert wide[y * height : (y + 1) * height, x * width : (x + 1) * width].any()
+
+
+@given(st.lists(detections(SIZE), min_size=2, max_size=3), coding_grids)
+def test_what_is_owned_does_not_depend_on_the_order(crowd: list[Detection], grid: CodingGrid | None) -> None:
+    placed = [place(face, "face", R, SIZE, grid) for face in crowd]
+    first = owner_map(placed, SIZE, grid)
+    for order in permutations(range(len(placed))):
+        other = owner_map([placed[i] for i in order], SIZE, grid)
+        assert np.array_equal(other == NOBODY, first == NOBODY)
+        if len({face.scale for face in placed}) == len(placed):
+            assert np.array_equal(np.array([*order, NOBODY])[other], first)
+
+
+def test_the_finer_face_owns_what_two_masks_claim() -> None:
+    large = place(detected(120, 100, 150, 150), "face", R, SIZE, None)
+    small = place(detected(120, 100, 30, 30), "face", R, SIZE, None)
+    owner = owner_map([large, small], SIZE, None)
+    assert (owner[mask_of(small)] == 1).all()
+    assert (owner[mask_of(large) & ~mask_of(small)] == 0).all()
+
+
+def test_of_equal_faces_the_first_owns() -> None:
+    faces = [place(detected(x, 100, 40, 40), "face", R, SIZE, None) for x in (100, 115)]
+    owner = owner_map(faces, SIZE, None)
+    assert (owner[mask_of(faces[0])] == 0).all()
+    assert (owner[mask_of(faces[1]) & ~mask_of(faces[0])] == 1).all()
+
+
+def test_a_mask_comes_before_what_coding_blocks_add() -> None:
+    grid = (16, 16, 0, 0)
+    fine = place(detected(60, 100, 20, 20), "face", R, SIZE, grid)
+    coarse = place(detected(137, 100, 120, 120), "face", R, SIZE, grid)
+    owner = owner_map([fine, coarse], SIZE, grid)
+    assert (owner == 0).sum() > mask_of(fine).sum()
+    assert (owner[mask_of(coarse) & ~mask_of(fine)] == 1).all()
+
+
+def test_no_faces_own_nothing() -> None:
+    assert (owner_map([], (7, 9), (8, 8, 0, 0)) == np.full((7, 9), NOBODY)).all()
+
+
+def test_a_face_outside_the_image_owns_nothing() -> None:
+    for x, y in ((-400, 50), (700, 50), (50, -400), (50, 700)):
+        assert (owner_map([place(detected(x, y, 60, 60), "face", R, SIZE, None)], SIZE, None) == NOBODY).all()

@@ -1,0 +1,77 @@
+"""The ellipse over a face and its blocks."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.faces.masks import Coverage, Ellipse, block_bitmap, cells_of, face_ellipse
+from tests.faces.people import detected
+
+coverages: st.SearchStrategy[Coverage] = st.sampled_from(["face", "head"])
+ellipses = st.builds(
+    Ellipse, st.floats(-10, 74), st.floats(-10, 74), st.floats(0.5, 60), st.floats(0.5, 60), st.floats(-1.1, 1.1)
+)
+
+
+def over(width: float, height: float, roll: float, coverage: Coverage = "face") -> Ellipse:
+    face = detected(50, 60, width, height, roll)
+    return face_ellipse(face.box, face.landmarks, coverage)
+
+
+@given(st.floats(2, 300), st.floats(2, 300), coverages)
+def test_an_upright_face_is_covered_to_the_edges_of_its_box(width: float, height: float, coverage: Coverage) -> None:
+    xs = np.array([50.0, 50 - width / 2, 50 + width / 2, 50, 50])
+    ys = np.array([60.0, 60, 60, 60 - height / 2, 60 + height / 2])
+    assert over(width, height, 0, coverage).contains(xs, ys).all()
+
+
+@given(st.floats(2, 300), st.floats(0.7, 1.6), st.floats(-90, 90))
+def test_a_head_holds_its_face(width: float, ratio: float, roll: float) -> None:
+    face, head = over(width, width * ratio, roll), over(width, width * ratio, roll, "head")
+    turn = np.linspace(0, 2 * np.pi, 100)
+    along, across = face.half_width * np.cos(turn), face.half_height * np.sin(turn)
+    c, s = math.cos(face.angle), math.sin(face.angle)
+    assert head.contains(face.x + c * along - s * across, face.y + s * along + c * across).all()
+
+
+@pytest.mark.parametrize(("roll", "expected"), [(0, 0), (25, 25), (-40, -40), (70, 60), (-75, -60), (89, 0)])
+def test_it_turns_with_the_eyes_as_far_as_they_tell(roll: float, expected: float) -> None:
+    assert math.degrees(over(100, 100, roll).angle) == pytest.approx(expected, abs=1e-9)
+
+
+@given(ellipses)
+def test_the_hull_touches_the_ellipse(ellipse: Ellipse) -> None:
+    left, top, right, bottom = ellipse.bounds()
+    turn = np.linspace(0, 2 * np.pi, 4001)
+    along, across = ellipse.half_width * np.cos(turn), ellipse.half_height * np.sin(turn)
+    c, s = math.cos(ellipse.angle), math.sin(ellipse.angle)
+    xs, ys = ellipse.x + c * along - s * across, ellipse.y + s * along + c * across
+    assert [xs.min(), ys.min(), xs.max(), ys.max()] == pytest.approx([left, top, right, bottom], abs=1e-3)
+
+
+@given(ellipses, st.floats(-50, 50), st.floats(-50, 50), st.floats(0.2, 9))
+def test_scaling_moves_the_points_along(ellipse: Ellipse, x: float, y: float, scale: float) -> None:
+    moved = ellipse.scaled(x, y, scale)
+    points = np.random.default_rng(4).uniform(-80, 120, (2, 200))
+    before, after = ellipse.contains(*points), moved.contains((points[0] - x) / scale, (points[1] - y) / scale)
+    assert (before != after).sum() == 0
+
+
+@given(ellipses)
+def test_blocks_hold_the_ellipse_and_no_more_than_they_must(ellipse: Ellipse) -> None:
+    bitmap = block_bitmap(ellipse, 64)
+    assert bitmap.shape == (16, 16)
+    centres = np.arange(64) + 0.5
+    inside = ellipse.contains(centres[None, :], centres[:, None])
+    assert not (inside & ~cells_of(bitmap)).any()
+    assert all(inside[4 * row : 4 * row + 4, 4 * column : 4 * column + 4].any() for row, column in np.argwhere(bitmap))
+
+
+def test_cells_are_blocks_of_four() -> None:
+    bitmap = np.zeros((4, 4), np.bool_)
+    bitmap[1, 3] = True
+    cells = cells_of(bitmap)
+    assert cells.shape == (16, 16) and cells.sum() == 16 and cells[4:8, 12:16].all()
