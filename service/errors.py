@@ -48,6 +48,10 @@ class RecordVersionUnknown(BadInput):
     """The record was written in a format this version does not know."""
 
 
+class SelectionInvalid(BadInput):
+    """The boxes or indices that choose faces do not fit the image."""
+
+
 class NoFaces(BadInput):
     """No face was found in the image."""
 

@@ -116,7 +116,8 @@ def _with_wrong_key(made: Anonymized, parts: Parts, progress: Progress) -> tuple
     right = keys.latents(record.scheme, record.bundle_digest, len(record.faces))
     wrong = [bytes([key[0] ^ 1]) + key[1:] for key in right]
     scene = Scene.of(record, shown)
-    return scene, generative(shown, scene, record, wrong, parts.engine, progress)
+    everyone = range(len(record.faces))
+    return scene, generative(shown, scene, record, everyone, wrong, parts.engine, progress)
 
 
 def _astronaut() -> bytes:

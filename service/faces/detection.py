@@ -13,6 +13,10 @@ Planes = NDArray[np.float32]
 _CANDIDATES = 2000
 
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom in image pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Detection:
     """One face.
@@ -24,7 +28,7 @@ class Detection:
             left and right mouth corner.
     """
 
-    box: tuple[float, float, float, float]
+    box: Box
     confidence: float
     landmarks: NDArray[np.float64]
 

@@ -18,12 +18,14 @@ from service.core.transform import Norms, Scheme
 from service.engine import FaceTask
 from service.errors import AlreadyAnonymized, NoFaces
 from service.faces.crops import FaceView, paste_face, thumbnail, view_face
-from service.faces.detection import Detection
+from service.faces.detection import Box, Detection
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE, find_faces
+from service.faces.selection import select
 from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
 from service.operations.custody import RecordKeys
+from service.operations.detect import checked
 from service.operations.parts import Parts
 from service.operations.picture import as_bytes, is_lossy, with_depth
 from service.records.codec import write_record
@@ -47,6 +49,9 @@ class AnonymizeRequest:
         no_faces: what to do with an image without faces.
         again: whether to anonymize an image that was anonymized before.
         min_confidence: of the detector.
+        keep: faces whose centre lies in one of these boxes stay visible.
+        only: if given, all other faces stay visible too.
+        extra: boxes to replace although nothing was found there.
         scheme: of the keyed transform; other than the default for comparison only.
     """
 
@@ -59,6 +64,9 @@ class AnonymizeRequest:
     no_faces: Literal["error", "pass"] = "error"
     again: bool = False
     min_confidence: float = DEFAULT_CONFIDENCE
+    keep: tuple[Box, ...] = ()
+    only: tuple[Box, ...] = ()
+    extra: tuple[Box, ...] = ()
     scheme: Scheme = "band-rotation"
 
 
@@ -92,11 +100,12 @@ def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Pr
         raise AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
     output = format_for(picture.format, request.format)
     target = with_depth(picture, request.depth or _natural_depth(picture, output))
-    found = find_faces(as_bytes(picture.pixels), parts.detector, request.min_confidence)
-    scene = _Scene.lay(found, picture, request.coverage, parts.bundles.default.manifest.numerics.resolution)
+    scene = _Scene.lay(
+        _chosen(picture, request, parts), picture, request.coverage, parts.bundles.default.manifest.numerics.resolution
+    )
     if not scene.faces:
         if request.no_faces == "error":
-            raise NoFaces("no face was found in the image")
+            raise NoFaces("no face to replace was found in the image")
         return Anonymized(encode(target, format=output, record=None, metadata=request.metadata), output, None, ())
     return _anonymize_scene(picture, target, output, scene, request, parts, progress)
 
@@ -169,6 +178,12 @@ def _anonymize_scene(
     embedded = _store(record, picture.pixels[scene.owner != NOBODY], keys, request, parts)
     file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
     return Anonymized(file, output, record.id, scene.faces)
+
+
+def _chosen(picture: Picture, request: AnonymizeRequest, parts: Parts) -> list[Detection]:
+    found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
+    size = (picture.pixels.shape[0], picture.pixels.shape[1])
+    return select(found, size, keep=request.keep, only=request.only, extra=request.extra)
 
 
 def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:

@@ -54,19 +54,21 @@ def drawn_from(
     shown: Picture,
     scene: Scene,
     record: Record,
+    wanted: Sequence[int],
     latents: Sequence[bytes],
     engine: Engine,
     progress: Progress | None,
 ) -> bool:
-    """Whether anonymizing ``original`` again gives the faces that ``shown`` has.
+    """Whether anonymizing the wanted faces of ``original`` again gives those that ``shown`` has.
 
     Raises:
         BundleUnknown: the weights the image was made with are not installed.
     """
-    before, after = scene.views(with_depth(original, record.depth)), scene.views(shown)
+    original = with_depth(original, record.depth)
+    before, after = [scene.view(original, i) for i in wanted], [scene.view(shown, i) for i in wanted]
     tasks = [
-        FaceTask(levels_to_model(was.inside.values, was.top), now.context(), key)
-        for was, now, key in zip(before, after, latents, strict=True)
+        FaceTask(levels_to_model(was.inside.values, was.top), now.context(), latents[i])
+        for i, was, now in zip(wanted, before, after, strict=True)
     ]
     made = engine.anonymize(record.bundle_digest, plan_of(record), tasks, progress)
     return all(

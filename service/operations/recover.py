@@ -16,6 +16,7 @@ from service.errors import (
     RecordRefused,
     RecordUnknown,
     Refused,
+    SelectionInvalid,
     Unavailable,
 )
 from service.faces.layout import NOBODY
@@ -43,6 +44,7 @@ class RecoverRequest:
         reason: why; goes into the audit log.
         case: the file or ticket it belongs to.
         record: id of the record, when the image has lost its metadata.
+        faces: indices of the faces to bring back; None for all.
         fidelity: ``best`` gives the exact pixels where they are sealed.
         format: of the output.
         request: id of the request, for the log.
@@ -54,6 +56,7 @@ class RecoverRequest:
     reason: str
     case: str | None = None
     record: UUID | None = None
+    faces: tuple[int, ...] | None = None
     fidelity: Literal["best", "generative"] = "best"
     format: Literal["png", "tiff"] = "png"
     request: str | None = None
@@ -173,12 +176,13 @@ def _recover(
     shown = with_depth(picture, record.depth)
     binding = bind(shown, record)
     scene = Scene.of(record, shown)
+    wanted = _wanted(request.faces, len(record.faces))
     sealed = request.fidelity == "best" and found.seal is not None
     if sealed:
-        restored = _exact(shown, scene, found, binding, parts, progress)
+        restored = _exact(shown, scene, found, wanted, binding, parts, progress)
     else:
         latents = found.keys.latents(record.scheme, record.bundle_digest, len(record.faces))
-        restored = generative(shown, scene, record, latents, parts.engine, progress)
+        restored = generative(shown, scene, record, wanted, latents, parts.engine, progress)
     restored = with_depth(restored, record.image_depth)
     whole = pixels_digest(restored) == record.image_digest
     return Recovered(
@@ -188,8 +192,16 @@ def _recover(
         attempt=attempt,
         fidelity="exact" if sealed else "generative",
         verified="image" if whole else "faces" if sealed else "none",
-        faces=len(record.faces),
+        faces=len(wanted),
     )
+
+
+def _wanted(faces: tuple[int, ...] | None, count: int) -> list[int]:
+    if faces is None:
+        return list(range(count))
+    if not faces or not set(faces) <= set(range(count)):
+        raise SelectionInvalid(f"the image has {count} faces; choose indices from 0 to {count - 1}")
+    return sorted(set(faces))
 
 
 def _open_record(picture: Picture, request: RecoverRequest, parts: Parts, trail: _Trail) -> _Found:
@@ -216,7 +228,13 @@ def _open_record(picture: Picture, request: RecoverRequest, parts: Parts, trail:
 
 
 def _exact(
-    shown: Picture, scene: Scene, found: _Found, binding: Binding, parts: Parts, progress: Progress | None
+    shown: Picture,
+    scene: Scene,
+    found: _Found,
+    wanted: list[int],
+    binding: Binding,
+    parts: Parts,
+    progress: Progress | None,
 ) -> Picture:
     """Put the sealed pixels back, after proof that this image was made from them."""
     record = found.record
@@ -228,10 +246,11 @@ def _exact(
         raise RecordRefused("the sealed pixels do not fit the image")
     restored = with_depth(shown, record.image_depth)
     pixels = restored.pixels.copy()
-    pixels[owned] = samples.reshape(-1, 3)
+    chosen = np.isin(scene.owner[owned], wanted)
+    pixels[np.isin(scene.owner, wanted)] = samples.reshape(-1, 3)[chosen]
     restored = replace(restored, pixels=pixels)
     if binding is Binding.SIMILAR:
         latents = found.keys.latents(record.scheme, record.bundle_digest, len(record.faces))
-        if not drawn_from(restored, shown, scene, record, latents, parts.engine, progress):
+        if not drawn_from(restored, shown, scene, record, wanted, latents, parts.engine, progress):
             raise RecordMismatch("the faces in the image were changed since they were made")
     return restored

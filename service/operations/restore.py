@@ -37,26 +37,38 @@ class Scene:
         size = (picture.pixels.shape[0], picture.pixels.shape[1])
         return cls(faces, owner_map(faces, size, record.coding_grid))
 
-    def views(self, picture: Picture) -> list[FaceView]:
-        """Every face of ``picture``."""
-        return [view_face(picture.pixels, self.owner, i, face) for i, face in enumerate(self.faces)]
+    def view(self, picture: Picture, index: int) -> FaceView:
+        """Face ``index`` of ``picture``."""
+        return view_face(picture.pixels, self.owner, index, self.faces[index])
 
 
 def generative(
-    shown: Picture, scene: Scene, record: Record, latents: Sequence[bytes], engine: Engine, progress: Progress | None
+    shown: Picture,
+    scene: Scene,
+    record: Record,
+    wanted: Sequence[int],
+    latents: Sequence[bytes],
+    engine: Engine,
+    progress: Progress | None,
 ) -> Picture:
     """Invert the anonymization from the pixels as they are.
 
     Args:
-        latents: the latent keys, one per face.
+        wanted: indices of the faces to bring back.
+        latents: the latent keys of all faces.
 
     Raises:
         BundleUnknown: the weights the image was made with are not installed.
     """
-    views = scene.views(shown)
+    views = [scene.view(shown, i) for i in wanted]
     tasks = [
-        FaceTask(levels_to_model(_unclipped(view, face), view.top), view.context(), key, face.norms)
-        for view, face, key in zip(views, record.faces, latents, strict=True)
+        FaceTask(
+            levels_to_model(_unclipped(view, record.faces[i]), view.top),
+            view.context(),
+            latents[i],
+            record.faces[i].norms,
+        )
+        for i, view in zip(wanted, views, strict=True)
     ]
     pixels = shown.pixels.copy()
     for view, x in zip(views, engine.recover(record.bundle_digest, plan_of(record), tasks, progress), strict=True):

@@ -158,5 +158,5 @@ def test_module_runs_as_a_process(folder: Path) -> None:
     command = [sys.executable, "-m", "service", "anonymize", str(folder / "empty.png"), str(folder / "x.png")]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 2
-    assert done.stderr == "visard: no face was found in the image\n"
+    assert done.stderr == "visard: no face to replace was found in the image\n"
     assert done.stdout == ""

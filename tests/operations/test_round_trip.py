@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.errors import AlreadyAnonymized, NoFaces, RecordUnknown
+from service.errors import AlreadyAnonymized, NoFaces, RecordUnknown, SelectionInvalid
 from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.parts import Parts
@@ -196,3 +196,41 @@ def test_original_face_is_nowhere_in_the_output(parts: Parts, portrait: Pixels) 
     made = anonymize(out.getvalue() + thumbnail.getvalue(), replace(REQUEST, metadata="keep-safe"), parts)
     assert thumbnail.getvalue()[100:200] in out.getvalue()
     assert thumbnail.getvalue()[100:200] not in made.data
+
+
+def test_caller_chooses_who_is_replaced(parts: Parts, two_faces: Pixels, encoded: Encoder) -> None:
+    data, middle = encoded(two_faces), two_faces.shape[1] // 2
+    left_half, right_half = (0, 0, middle, 220), (middle, 0, 2 * middle, 220)
+    for choice in ({"keep": (right_half,)}, {"only": (left_half,)}):
+        changed = _changed(_pixels(anonymize(data, replace(REQUEST, **choice), parts)), two_faces)
+        assert changed[:, :middle].any()
+        assert not changed[:, middle:].any()
+    with pytest.raises(SelectionInvalid):
+        anonymize(data, replace(REQUEST, only=((0, 0, 20, 20),)), parts)
+    with pytest.raises(NoFaces):
+        anonymize(data, replace(REQUEST, keep=(left_half, right_half)), parts)
+
+
+def test_box_that_the_detector_missed_is_hidden(parts: Parts, encoded: Encoder) -> None:
+    photo = np.full((120, 120, 3), 90, np.uint8)
+    made = anonymize(encoded(photo), replace(REQUEST, extra=((40, 30, 80, 90),)), parts)
+    assert _changed(_pixels(made), photo)[40:80, 50:70].mean() > 0.9
+    assert recover(made.data, ASK, parts).verified == "image"
+    for box in ((40, 30, 41, 90), (-5, 0, 50, 50), (0, 0, 500, 50), (float("nan"), 0, 50, 50)):
+        with pytest.raises(SelectionInvalid):
+            anonymize(encoded(photo), replace(REQUEST, extra=(box,)), parts)
+
+
+@pytest.mark.parametrize("fidelity", ["best", "generative"])
+def test_only_the_chosen_faces_come_back(fidelity: str, parts: Parts, two_faces: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(two_faces), REQUEST, parts)
+    shown = _pixels(made)
+    back = recover(made.data, replace(ASK, faces=(1,), fidelity=fidelity), parts)
+    assert (back.faces, back.verified == "image") == (1, False)
+    changed = _changed(_pixels(back), shown)
+    at = [np.s_[top:bottom, left:right] for left, top, right, bottom in (face.box for face in made.faces)]
+    assert not changed[at[0]].any()
+    assert changed[at[1]].mean() > 0.8
+    for wrong in ((), (2,), (-1,)):
+        with pytest.raises(SelectionInvalid):
+            recover(made.data, replace(ASK, faces=wrong), parts)

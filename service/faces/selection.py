@@ -1,0 +1,58 @@
+"""Who is replaced: the caller may spare faces, choose some, and add what the detector missed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.errors import SelectionInvalid
+from service.faces.detection import Box, Detection
+
+_MIN_SIDE = 4.0  # pixels; nothing smaller is a face
+
+# Where eyes, nose and mouth corners lie in an average CenterFace box, as parts of width and height.
+_AVERAGE_LANDMARKS = np.array([[0.32, 0.40], [0.68, 0.40], [0.50, 0.60], [0.36, 0.78], [0.64, 0.78]])
+
+
+def select(
+    found: Sequence[Detection], size: tuple[int, int], *, keep: Sequence[Box], only: Sequence[Box], extra: Sequence[Box]
+) -> list[Detection]:
+    """The faces to replace.
+
+    Args:
+        found: what the detector found.
+        size: height and width of the image.
+        keep: faces whose centre lies in one of these boxes stay visible.
+        only: if given, all other faces stay visible too.
+        extra: boxes that are replaced although nothing was found there.
+
+    Raises:
+        SelectionInvalid: a box has no area or leaves the image, or a box of ``only`` holds no face: a
+            face somebody meant to hide must never stay visible in silence.
+    """
+    for box in (*keep, *only, *extra):
+        _check(box, size)
+    for box in only:
+        if not any(_holds(box, face) for face in found):
+            raise SelectionInvalid("no face was found in one of the boxes of 'only'; use 'extra' to hide it anyway")
+    chosen = [face for face in found if not only or any(_holds(box, face) for box in only)]
+    hidden = [face for face in chosen if not any(_holds(box, face) for box in keep)]
+    return [*hidden, *(_added(box) for box in extra)]
+
+
+def _check(box: Box, size: tuple[int, int]) -> None:
+    left, top, right, bottom = box
+    inside = left >= 0 and top >= 0 and right <= size[1] and bottom <= size[0]
+    if not inside or not (right - left >= _MIN_SIDE and bottom - top >= _MIN_SIDE):
+        raise SelectionInvalid(
+            "a box is [left, top, right, bottom] in pixels, inside the image, 4 pixels a side at least"
+        )
+
+
+def _holds(box: Box, face: Detection) -> bool:
+    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _added(box: Box) -> Detection:
+    corner = np.array(box[:2])
+    return Detection(box, 1.0, corner + _AVERAGE_LANDMARKS * (np.array(box[2:]) - corner))

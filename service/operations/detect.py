@@ -1,0 +1,28 @@
+"""Find the faces of one image, so that a person can decide which are replaced."""
+
+from service.errors import BadInput
+from service.faces.detection import Detection
+from service.faces.search import DEFAULT_CONFIDENCE, find_faces
+from service.imaging import decode
+from service.operations.parts import Parts
+from service.operations.picture import as_bytes
+
+
+def detect(data: bytes, parts: Parts, min_confidence: float = DEFAULT_CONFIDENCE) -> tuple[Detection, ...]:
+    """Faces of an image file, best first; boxes are in pixels of the upright image.
+
+    Raises:
+        BadInput: the image cannot be read, or the confidence is not in [0, 1].
+    """
+    return tuple(find_faces(as_bytes(decode(data, parts.limits).pixels), parts.detector, checked(min_confidence)))
+
+
+def checked(min_confidence: float) -> float:
+    """The confidence, if it is one.
+
+    Raises:
+        BadInput: it is not in [0, 1].
+    """
+    if not 0 <= min_confidence <= 1:
+        raise BadInput("min_confidence lies between 0 and 1")
+    return min_confidence
