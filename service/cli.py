@@ -8,11 +8,17 @@ import sys
 import click
 
 from service import __version__
+from service.commands.audit import audit
 from service.commands.bundle import bundle
 from service.commands.demo import demo
 from service.commands.evaluate import evaluate
 from service.commands.exits import exit_code
+from service.commands.migrate import migrate
+from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
+from service.commands.serve import serve
+from service.commands.tenants import tenant
+from service.commands.tokens import token
 from service.commands.train import train
 from service.errors import VisardError
 
@@ -23,7 +29,7 @@ def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
 
 
-for command in (anonymize, recover, demo, bundle, train, evaluate):
+for command in (serve, openapi, anonymize, recover, demo, migrate, tenant, token, bundle, train, evaluate, audit):
     cli.add_command(command)
 
 

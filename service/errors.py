@@ -56,6 +56,22 @@ class NoFaces(BadInput):
     """No face was found in the image."""
 
 
+class FormInvalid(BadInput):
+    """The form of a request is malformed, or a field of it is missing, unknown or wrong."""
+
+
+class FormTypeUnsupported(BadInput):
+    """The body of a request is no multipart form."""
+
+
+class UploadTooLarge(BadInput):
+    """The body of a request exceeds the limit."""
+
+
+class UploadTooSlow(BadInput):
+    """The body of a request did not arrive in time."""
+
+
 class FileUnusable(BadInput):
     """A file cannot be read or written as asked."""
 
@@ -64,8 +80,32 @@ class TenantInvalid(BadInput):
     """No tenant can have this name."""
 
 
+class TokenInvalid(BadInput):
+    """No token can be made like this."""
+
+
 class ReasonInvalid(BadInput):
     """A text meant for the audit log is empty, too long, or holds characters it must not hold."""
+
+
+class AuditValueInvalid(BadInput):
+    """A value cannot stand in an audit entry."""
+
+
+class CheckpointInvalid(BadInput):
+    """A text is no signed checkpoint, or one of another log."""
+
+
+class PublicKeyInvalid(BadInput):
+    """No key to check checkpoints with was given, or it is none."""
+
+
+class AuditExportDamaged(BadInput):
+    """A file is no export of an audit log, or of another log than the one asked for."""
+
+
+class AuditRangeInvalid(BadInput):
+    """A proof was asked for about entries the log does not have."""
 
 
 class Refused(VisardError):
@@ -77,7 +117,19 @@ class RecordRefused(Refused):
 
 
 class TenantUnknown(Refused):
-    """The tenant has no key."""
+    """There is no such tenant, or it has no key."""
+
+
+class TenantExists(Refused):
+    """There is a tenant of this name already."""
+
+
+class ScopeMissing(Refused):
+    """The caller may not do this."""
+
+
+class TokenUnknown(Refused):
+    """No token has this id."""
 
 
 class KeyVersionUnknown(Refused):
@@ -104,6 +156,10 @@ class BundleUnknown(Refused):
     """The weights an image was made with are not installed."""
 
 
+class AuditEntriesPresent(Refused):
+    """The step would destroy audit entries."""
+
+
 class Unavailable(VisardError):
     """A part the service depends on does not answer now; trying again may help."""
 
@@ -120,8 +176,36 @@ class DatabaseUnavailable(Unavailable):
     """The database does not answer or did not carry out a request."""
 
 
+class DatabaseOutdated(DatabaseUnavailable):
+    """The database has not the schema of this version."""
+
+
 class AuditUnavailable(Unavailable):
     """An audit entry could not be committed."""
+
+
+class AuditTampered(AuditUnavailable):
+    """The log is not as it was left: nothing is added to it until a person has looked."""
+
+
+class SigningKeyUnusable(Unavailable):
+    """The key that signs checkpoints cannot be used."""
+
+
+class CheckpointNotShipped(Unavailable):
+    """A checkpoint did not get out of the database's reach."""
+
+
+class EngineBusy(Unavailable):
+    """Too much is waiting for the device."""
+
+
+class EngineClosed(Unavailable):
+    """The service is shutting down."""
+
+
+class CallerGone(Unavailable):
+    """The caller went away before the answer was made."""
 
 
 class DatabaseUrlInvalid(VisardError):
@@ -130,6 +214,22 @@ class DatabaseUrlInvalid(VisardError):
 
 class BundleInvalid(VisardError):
     """The weights directory is not a usable bundle."""
+
+
+class PepperUnusable(VisardError):
+    """The key that hashes tokens cannot be made, is damaged, or is accessible to other users of the machine."""
+
+
+class SettingsInvalid(VisardError):
+    """A setting is unknown, or its value cannot be used."""
+
+
+class AddressUnusable(VisardError):
+    """The service cannot listen where it should."""
+
+
+class NotForProduction(VisardError):
+    """The configuration names production and asks for parts that are for development only."""
 
 
 class HomeUnusable(VisardError):

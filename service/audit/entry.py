@@ -1,23 +1,34 @@
-"""What the audit log says: an attempt before anything is recovered, its outcome after."""
+"""What the audit log says: an attempt before anything is recovered, its outcome after, and other actions."""
 
-import json
 import re
-import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
 from uuid import UUID
 
-from service.errors import ReasonInvalid
+import rfc8785
 
-MAX_TEXT = 1000
+from service.errors import AuditValueInvalid
+from service.plain_text import is_plain, validated_text
 
-Kind = Literal["intent", "outcome"]
+LEASE = timedelta(minutes=15)
+"""How long an attempt may take before it counts as interrupted."""
 
-# Control characters would forge lines in exported logs; PostgreSQL and RFC 8785 refuse NUL and lone surrogates.
-_FORBIDDEN = {"Cc", "Cs"}
+Value = str | int | None
+"""What a field of an entry may be."""
+
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+
+
+class Kind(StrEnum):
+    """What an entry is about."""
+
+    INTENT = "intent"
+    OUTCOME = "outcome"
+    APPROVAL = "approval"
+    ERASE = "erase"
+    KEY_DESTROYED = "key-destroyed"
 
 
 class Result(StrEnum):
@@ -27,27 +38,7 @@ class Result(StrEnum):
     DENIED = "denied"
     INVALID = "invalid"
     FAILED = "failed"
-
-
-def validated_text(text: str, name: str = "reason") -> str:
-    """Return ``text`` without surrounding space, fit for the audit log.
-
-    Args:
-        text: what a person wrote.
-        name: what to call it in the error.
-
-    Raises:
-        ReasonInvalid: it is empty, longer than 1000 characters, or holds control characters (line breaks and
-            NUL among them) or lone surrogates.
-    """
-    stripped = text.strip()
-    if not stripped:
-        raise ReasonInvalid(f"the {name} must not be empty")
-    if len(stripped) > MAX_TEXT:
-        raise ReasonInvalid(f"the {name} must not be longer than {MAX_TEXT} characters")
-    if any(unicodedata.category(character) in _FORBIDDEN for character in text):
-        raise ReasonInvalid(f"the {name} must not hold line breaks or other control characters")
-    return stripped
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +56,7 @@ class RecoveryAttempt:
         request: id of the request.
         client: where it came from.
         time: timezone-aware.
+        lease: after this long without an outcome it counts as interrupted.
 
     Raises:
         ReasonInvalid: a text is not fit for the log, see ``validated_text``.
@@ -80,6 +72,7 @@ class RecoveryAttempt:
     request: str | None
     client: str | None
     time: datetime
+    lease: timedelta = LEASE
 
     def __post_init__(self) -> None:
         for name in ("subject", "reason", "case", "request", "client"):
@@ -87,23 +80,18 @@ class RecoveryAttempt:
             if text is not None:
                 validated_text(text, name)
 
-    def body(self) -> bytes:
-        """Canonical bytes of the entry: UTF-8 JSON, keys sorted, no spaces."""
-        return _json(
-            {
-                "attempt": str(self.id),
-                "case": self.case,
-                "client": self.client,
-                "image_digest": self.image_digest.hex(),
-                "kind": "intent",
-                "reason": self.reason,
-                "record": _text(self.record),
-                "request": self.request,
-                "subject": self.subject,
-                "tenant": self.tenant,
-                "time": _instant(self.time),
-            }
-        )
+    def fields(self) -> dict[str, Value]:
+        """What the entry says beyond tenant, kind, attempt and time."""
+        return {
+            "case": self.case,
+            "client": self.client,
+            "image_digest": self.image_digest.hex(),
+            "lease_until": instant(self.time + self.lease),
+            "reason": self.reason,
+            "record": _text(self.record),
+            "request": self.request,
+            "subject": self.subject,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,50 +123,67 @@ class Outcome:
         if not _CODE.fullmatch(self.detail):
             raise ValueError("the detail of an outcome is a short code")
 
-    def body(self) -> bytes:
-        """Canonical bytes of the entry: UTF-8 JSON, keys sorted, no spaces."""
-        return _json(
-            {
-                "attempt": str(self.attempt),
-                "detail": self.detail,
-                "fidelity": self.fidelity,
-                "key_version": self.key_version,
-                "kind": "outcome",
-                "record": _text(self.record),
-                "result": self.result.value,
-                "time": _instant(self.time),
-            }
-        )
+    def fields(self) -> dict[str, Value]:
+        """What the entry says beyond tenant, kind, attempt and time."""
+        return {
+            "detail": self.detail,
+            "fidelity": self.fidelity,
+            "key_version": self.key_version,
+            "record": _text(self.record),
+            "result": self.result.value,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """A committed entry.
+    """A committed entry with its receipt.
 
     Attributes:
         tenant: whose log it is in.
         index: place in that log, from 0, without gaps.
         attempt: the attempt it belongs to.
-        kind: intent or outcome.
+        kind: what it is about.
         time: UTC.
         body: UTF-8 JSON, exactly as committed.
+        proof: inclusion proof in the tree that ends with this entry, hashes one after the other, the lowest first.
+        checkpoint: signed note over that tree.
     """
 
     tenant: str
     index: int
     attempt: UUID
-    kind: Kind
+    kind: str
     time: datetime
     body: bytes
+    proof: bytes
+    checkpoint: str
 
 
-def _json(fields: dict[str, Any]) -> bytes:
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def entry_body(tenant: str, kind: Kind, attempt: UUID, time: datetime, fields: Mapping[str, Value]) -> bytes:
+    """The canonical bytes of an entry: RFC 8785.
+
+    Raises:
+        AuditValueInvalid: an integer beyond 2^53 - 1, or text with control characters or lone surrogates.
+        ValueError: ``fields`` holds one of the four names all entries have, or a value of another type.
+    """
+    common = {"attempt": str(attempt), "kind": kind.value, "tenant": tenant, "time": instant(time)}
+    if common.keys() & fields.keys():
+        raise ValueError("a field of an entry is given twice")
+    for value in fields.values():
+        if not isinstance(value, str | int | None):
+            raise ValueError("an entry holds strings, integers and nulls")
+        if isinstance(value, str) and not is_plain(value):
+            raise AuditValueInvalid("an audit entry must not hold line breaks or other control characters")
+    try:
+        return rfc8785.dumps({**common, **fields})
+    except rfc8785.CanonicalizationError as error:
+        raise AuditValueInvalid("an audit entry must not hold integers beyond 2^53 - 1") from error
+
+
+def instant(time: datetime) -> str:
+    """RFC 3339, UTC, microseconds."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _text(value: UUID | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _instant(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="microseconds")

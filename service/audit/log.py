@@ -1,21 +1,57 @@
 """The audit log: each entry its own committed transaction, appended and never changed."""
 
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import Connection, Engine, exists, insert, select
 
-from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt
-from service.database.engine import exclusive, transaction
+from service.audit.checkpoint import DEFAULT_PREFIX, origin_of
+from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt, Result, Value, entry_body
+from service.audit.head import extend
+from service.audit.shipping import Shipper
+from service.audit.signing import Signer
+from service.database.engine import transaction, writing
 from service.database.tables import audit_entries
-from service.errors import AuditUnavailable, DatabaseUnavailable
+from service.errors import AuditTampered, AuditUnavailable, Unavailable
+
+_log = logging.getLogger(__name__)
+
+
+def log_failed_shipping(error: Exception) -> None:
+    """Say in the process log that a checkpoint stayed inside."""
+    _log.error("a checkpoint of the audit log was not shipped: %s", type(error).__name__)
 
 
 class AuditLog:
-    """One gapless log per tenant."""
+    """One gapless log per tenant, with a signed checkpoint for every entry."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        signer: Signer,
+        shipper: Shipper | None = None,
+        *,
+        timeout: float = 10,
+        prefix: str = DEFAULT_PREFIX,
+        on_failed_shipping: Callable[[Exception], None] = log_failed_shipping,
+    ) -> None:
+        """Append to the logs in a database.
+
+        Args:
+            timeout: seconds after which the database is given up.
+            prefix: of the logs' origins.
+            on_failed_shipping: told of every checkpoint that did not get out; the entry is committed all the same.
+        """
         self._engine = engine
+        self._signer = signer
+        self._shipper = shipper
+        self._timeout = timeout
+        self._prefix = prefix
+        self._on_failed_shipping = on_failed_shipping
 
     def intend(self, attempt: RecoveryAttempt) -> None:
         """Commit that an attempt is about to be made.
@@ -23,10 +59,10 @@ class AuditLog:
         Raises:
             AuditUnavailable: it is not committed; nothing may be recovered.
         """
-        try:
-            self._append(attempt.tenant, attempt.id, "intent", attempt.time, attempt.body())
-        except DatabaseUnavailable as error:
-            raise AuditUnavailable("the audit log cannot be written: nothing was recovered") from error
+        body = entry_body(attempt.tenant, Kind.INTENT, attempt.id, attempt.time, attempt.fields())
+        with self._writing("the audit log cannot be written: nothing was recovered") as connection:
+            note = self._insert(connection, attempt.tenant, Kind.INTENT, attempt.id, attempt.time, body)
+        self._ship(attempt.tenant, note)
 
     def conclude(self, outcome: Outcome) -> None:
         """Commit how an attempt ended, in the log that holds its intent. An attempt ends once.
@@ -34,11 +70,43 @@ class AuditLog:
         Raises:
             AuditUnavailable: it is not committed, or has no intent, or ended before; nothing may be handed out.
         """
-        try:
-            tenant = self._tenant_of(outcome.attempt)
-            self._append(tenant, outcome.attempt, "outcome", outcome.time, outcome.body())
-        except DatabaseUnavailable as error:
-            raise AuditUnavailable("the audit log cannot be written: the result is withheld") from error
+        with self._writing("the audit log cannot be written: the result is withheld") as connection:
+            tenant = _tenant_of(connection, outcome.attempt)
+            body = entry_body(tenant, Kind.OUTCOME, outcome.attempt, outcome.time, outcome.fields())
+            note = self._insert(connection, tenant, Kind.OUTCOME, outcome.attempt, outcome.time, body)
+        self._ship(tenant, note)
+
+    def append(self, tenant: str, kind: Kind, attempt: UUID, fields: Mapping[str, Value], time: datetime) -> None:
+        """Commit any other entry. An id has at most one entry of each kind.
+
+        Raises:
+            AuditUnavailable: it is not committed.
+            AuditValueInvalid: a value cannot stand in the log.
+        """
+        body = entry_body(tenant, kind, attempt, time, fields)
+        with self._writing("the audit log cannot be written") as connection:
+            note = self._insert(connection, tenant, kind, attempt, time, body)
+        self._ship(tenant, note)
+
+    def close_interrupted(self, now: datetime) -> list[UUID]:
+        """Conclude as interrupted what has no outcome though its lease ended; returns those attempts.
+
+        Several processes may do this at once: an attempt ends once, whoever comes first.
+
+        Raises:
+            AuditUnavailable: the log cannot be read or written.
+        """
+        closed = []
+        for attempt in self._expired(now):
+            outcome = Outcome(attempt=attempt, time=now, result=Result.INTERRUPTED, detail="lease-expired")
+            try:
+                self.conclude(outcome)
+            except AuditUnavailable:
+                if attempt in self._expired(now):
+                    raise
+            else:
+                closed.append(attempt)
+        return closed
 
     def entries(self, tenant: str, limit: int, after: int | None = None) -> list[AuditEntry]:
         """At most ``limit`` entries of one tenant, oldest first, those behind index ``after``.
@@ -49,30 +117,68 @@ class AuditLog:
         query = select(audit_entries).where(audit_entries.c.tenant == tenant)
         if after is not None:
             query = query.where(audit_entries.c.index > after)
-        try:
-            with transaction(self._engine) as connection:
-                rows = connection.execute(query.order_by(audit_entries.c.index).limit(limit)).all()
-        except DatabaseUnavailable as error:
-            raise AuditUnavailable("the audit log cannot be read") from error
+        with _or_unavailable("the audit log cannot be read"), transaction(self._engine) as connection:
+            rows = connection.execute(query.order_by(audit_entries.c.index).limit(limit)).all()
         return [AuditEntry(**row._mapping) for row in rows]
 
-    def _tenant_of(self, attempt: UUID) -> str:
-        query = select(audit_entries.c.tenant).where(
-            audit_entries.c.attempt == attempt, audit_entries.c.kind == "intent"
-        )
-        with transaction(self._engine) as connection:
-            tenant: str | None = connection.execute(query).scalar_one_or_none()
-        if tenant is None:
-            raise AuditUnavailable("the audit log knows nothing of this attempt: the result is withheld")
-        return tenant
+    @contextmanager
+    def _writing(self, otherwise: str) -> Iterator[Connection]:
+        with _or_unavailable(otherwise), writing(self._engine, self._timeout) as connection:
+            yield connection
 
-    def _append(self, tenant: str, attempt: UUID, kind: Kind, time: datetime, body: bytes) -> None:
-        newest = select(func.max(audit_entries.c.index)).where(audit_entries.c.tenant == tenant)
-        with exclusive(self._engine, f"visard-audit:{tenant}") as connection:
-            last = connection.execute(newest).scalar_one()
-            index = 0 if last is None else last + 1
-            connection.execute(
-                insert(audit_entries).values(
-                    tenant=tenant, index=index, attempt=attempt, kind=kind, time=time, body=body
-                )
+    def _insert(
+        self, connection: Connection, tenant: str, kind: Kind, attempt: UUID, time: datetime, body: bytes
+    ) -> str:
+        receipt = extend(connection, tenant, origin_of(self._prefix, tenant), body, self._signer)
+        connection.execute(
+            insert(audit_entries).values(
+                tenant=tenant,
+                index=receipt.index,
+                attempt=attempt,
+                kind=kind.value,
+                time=time,
+                body=body,
+                proof=receipt.proof,
+                checkpoint=receipt.checkpoint,
             )
+        )
+        return receipt.checkpoint
+
+    def _ship(self, tenant: str, note: str) -> None:
+        if self._shipper is None:
+            return
+        try:
+            self._shipper.ship(tenant, note)
+        except Exception as error:  # noqa: BLE001
+            # The entry is committed: whatever a shipper raises, the request went as the log says.
+            self._on_failed_shipping(error)
+
+    def _expired(self, now: datetime) -> list[UUID]:
+        ended = audit_entries.alias()
+        query = select(audit_entries.c.attempt, audit_entries.c.body).where(
+            audit_entries.c.kind == Kind.INTENT.value,
+            ~exists().where(ended.c.attempt == audit_entries.c.attempt, ended.c.kind == Kind.OUTCOME.value),
+        )
+        with _or_unavailable("the audit log cannot be read"), transaction(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return [attempt for attempt, body in rows if datetime.fromisoformat(json.loads(body)["lease_until"]) <= now]
+
+
+def _tenant_of(connection: Connection, attempt: UUID) -> str:
+    query = select(audit_entries.c.tenant).where(
+        audit_entries.c.attempt == attempt, audit_entries.c.kind == Kind.INTENT.value
+    )
+    tenant: str | None = connection.execute(query).scalar_one_or_none()
+    if tenant is None:
+        raise AuditUnavailable("the audit log knows nothing of this attempt: the result is withheld")
+    return tenant
+
+
+@contextmanager
+def _or_unavailable(message: str) -> Iterator[None]:
+    try:
+        yield
+    except AuditTampered:
+        raise
+    except Unavailable as error:
+        raise AuditUnavailable(message) from error

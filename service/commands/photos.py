@@ -24,8 +24,8 @@ from service.operations.anonymize import anonymize as anonymize_image
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest
 from service.operations.recover import recover as recover_image
-from service.records.record import SealPolicy
 from service.settings import Settings
+from service.tenancy import SealPolicy
 
 Answer = dict[str, Any]
 

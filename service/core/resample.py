@@ -139,9 +139,8 @@ def _with_sums(wanted: Array, use: NDArray[np.bool_], sums: NDArray[np.int64], t
     shifted = np.clip(shifted, 0, top)
     whole: Array = np.floor(shifted)
     missing = sums - np.where(use, whole, 0).sum(axis=1).astype(np.int64)
-    # One more level for the pixels that lost most to rounding down, and only where there is room.
-    gain = np.where(use & (whole < top), whole - shifted, 1.0)
-    order = np.argsort(gain, axis=1, kind="stable")
+    # One more level for the pixels that lost most to rounding down: they are below ``top``, and enough.
+    order = np.argsort(np.where(use, whole - shifted, 1.0), axis=1, kind="stable")
     more = np.empty_like(use)
     np.put_along_axis(more, order, np.arange(use.shape[1]) < missing[:, None], axis=1)
     return whole.astype(np.int64) + more

@@ -18,6 +18,7 @@ SQLITE = "sqlite"
 _PATIENCE_S = 10
 _BEGIN = "visard_begin"
 _NO_TRANSACTION = ""
+_PATIENCE = "visard_patience"
 _PRAGMAS = (
     f"busy_timeout={_PATIENCE_S * 1000}",
     "journal_mode=WAL",
@@ -61,6 +62,24 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def writing(engine: Engine, patience: float = _PATIENCE_S) -> Iterator[Connection]:
+    """A transaction that is going to write: on SQLite the only one from its begin.
+
+    Args:
+        patience: seconds after which a wait for others, and on PostgreSQL any statement, is given up.
+
+    Raises:
+        DatabaseUnavailable: as for ``transaction``, or the patience ended.
+    """
+    options = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE", _PATIENCE: patience})
+    with _translated(), options.begin() as connection:
+        if connection.dialect.name != SQLITE:
+            for setting in ("lock_timeout", "statement_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {setting} = {_milliseconds(patience)}")
+        yield connection
+
+
+@contextmanager
 def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
     """A transaction that runs alone among those of the same name, across processes.
 
@@ -70,11 +89,25 @@ def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
     Raises:
         DatabaseUnavailable: as for ``transaction``, or others kept the lock for too long.
     """
-    writing = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-    with _translated(), writing.begin() as connection:
+    immediate = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+    with _translated(), immediate.begin() as connection:
         if connection.dialect.name != SQLITE:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE_S}s'")
             connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads, and sees the database as of one instant.
+
+    Raises:
+        DatabaseUnavailable: as for ``transaction``.
+    """
+    reading = engine
+    if engine.dialect.name != SQLITE:
+        reading = engine.execution_options(isolation_level="REPEATABLE READ")
+    with transaction(reading) as connection:
         yield connection
 
 
@@ -124,9 +157,16 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    statement = connection.get_execution_options().get(_BEGIN, "BEGIN")
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={_milliseconds(options.get(_PATIENCE, _PATIENCE_S))}").close()
+    statement = options.get(_BEGIN, "BEGIN")
     if statement != _NO_TRANSACTION:
         connection.exec_driver_sql(statement)
+
+
+def _milliseconds(seconds: float) -> int:
+    """At least 1: PostgreSQL takes 0 for no limit."""
+    return max(1, round(seconds * 1000))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 
 import migrations
 from service.database.engine import exclusive, transaction
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseOutdated, DatabaseUnavailable
 
 
 def migration_config(connection: Connection | None = None) -> Config:
@@ -23,17 +23,32 @@ def migration_config(connection: Connection | None = None) -> Config:
     return config
 
 
-def upgrade(engine: Engine) -> None:
-    """Apply all migrations in one transaction; others that try at the same time wait.
+def upgrade(engine: Engine) -> list[str]:
+    """Apply what is missing in one transaction and return the titles; others that try at the same time wait.
 
     Raises:
         DatabaseUnavailable: the database failed, or holds a schema this version does not know.
     """
     with exclusive(engine, "visard-migrations") as connection:
+        config = migration_config(connection)
+        held = MigrationContext.configure(connection).get_current_revision()
         try:
-            command.upgrade(migration_config(connection), "head")
+            command.upgrade(config, "head")
+            applied = ScriptDirectory.from_config(config).iterate_revisions("head", held or "base")
+            return [f"{script.revision}: {script.doc}" for script in reversed(list(applied))]
         except CommandError as error:
             raise DatabaseUnavailable("the database belongs to another version of Visard") from error
+
+
+def require_current(engine: Engine) -> None:
+    """Let pass a database with the schema of this version.
+
+    Raises:
+        DatabaseOutdated: migrations are missing, or it belongs to another version.
+        DatabaseUnavailable: the database did not answer.
+    """
+    if pending(engine):
+        raise DatabaseOutdated("the database has another schema than this version needs: run `visard migrate`")
 
 
 def pending(engine: Engine) -> bool:

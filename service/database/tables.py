@@ -6,12 +6,14 @@ from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     String,
     Table,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     Uuid,
@@ -63,6 +65,29 @@ records = Table(
     Index(None, "tenant", "key_version"),
 )
 
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("seal", String(16), nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", String(63), ForeignKey("tenants.name"), nullable=False),
+    Column("subject", String(1000), nullable=False),
+    Column("scopes", String(255), nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=True),
+    Column("revoked", UtcDateTime, nullable=True),
+    Column("last_used", UtcDateTime, nullable=True),
+    Index(None, "tenant"),
+)
+
 audit_entries = Table(
     "audit_entries",
     metadata,
@@ -72,5 +97,16 @@ audit_entries = Table(
     Column("kind", String(16), nullable=False),
     Column("time", UtcDateTime, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
+    Column("checkpoint", Text, nullable=False),
     UniqueConstraint("attempt", "kind"),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("tenant", String(63), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("edge", LargeBinary, nullable=False),
+    Column("checkpoint", Text, nullable=False),
 )

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,8 +21,9 @@ from service.faces.masks import Coverage, Ellipse, block_bitmap, cells_of, face_
 NOBODY = -1
 _FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
 
-CodingGrid = tuple[int, int, int, int]
-"""Width and height of a lossy input's coding blocks, and x, y where the first block starts (<= 0)."""
+CodingGrid = tuple[int, int, int, int, int]
+"""Width and height of a lossy input's coding blocks, and x, y where the first block
+starts (<= 0), and how many pixels beyond a block its samples reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def place(
         grid: coding blocks of a lossy input.
     """
     left, top, right, bottom = (round(edge) for edge in detection.box)
+    # A detector may leave nothing of a box that it cuts at the border.
+    right, bottom = max(right, left + 1), max(bottom, top + 1)
     landmarks = np.rint(detection.landmarks).astype(np.int32)
     ellipse = face_ellipse((left, top, right, bottom), landmarks.astype(np.float64), coverage)
     scale = max(1, math.ceil(max(right - left, bottom - top) / (_FILL * resolution)))
@@ -120,14 +124,17 @@ class _Region:
         return cls(*face.origin, cells.repeat(face.scale, axis=0).repeat(face.scale, axis=1))
 
     def closed(self, grid: CodingGrid) -> "_Region":
-        """Grown to whole coding blocks."""
-        width, height, x0, y0 = grid
+        """Grown to whole coding blocks, and to what they reach beyond themselves."""
+        width, height, x0, y0, bleed = grid
         before_x, before_y = (self.x - x0) % width, (self.y - y0) % height
         rows, columns = self.mask.shape
         after_x, after_y = -(columns + before_x) % width, -(rows + before_y) % height
         padded = np.pad(self.mask, ((before_y, after_y), (before_x, after_x)))
         blocks = padded.reshape(padded.shape[0] // height, height, padded.shape[1] // width, width).any(axis=(1, 3))
-        return _Region(self.x - before_x, self.y - before_y, blocks.repeat(height, axis=0).repeat(width, axis=1))
+        whole = np.pad(blocks.repeat(height, axis=0).repeat(width, axis=1), bleed)
+        reach = np.ones((2 * bleed + 1, 2 * bleed + 1), np.uint8)
+        reached = cv2.dilate(whole.astype(np.uint8), reach).astype(np.bool_)
+        return _Region(self.x - before_x - bleed, self.y - before_y - bleed, reached)
 
     def clipped(self, size: tuple[int, int]) -> "_Region":
         left, top = max(0, self.x), max(0, self.y)

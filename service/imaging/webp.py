@@ -55,7 +55,7 @@ def read_webp(data: bytes, limits: Limits) -> Stored:
         icc=None if icc is None else check_icc(icc),
         exif=exif,
         xmp=None if xmp is None else xmp[:MAX_XMP],
-        grid=CodingGrid(16, 16) if image_kind == b"VP8 " else None,
+        grid=CodingGrid(16, 16, bleed=8) if image_kind == b"VP8 " else None,
         record=check_record(records[0]) if records else None,
     )
 

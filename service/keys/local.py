@@ -12,7 +12,7 @@ from service.errors import KeyDestroyed, KeysUnavailable, KeyVersionUnknown, Ten
 from service.keys.derive import KEY_BYTES, expand
 from service.keys.keyfile import KeyFile, StoredKey, read_key_file, replace_key_file, require_private
 from service.keys.provider import KeyVersion
-from service.keys.tenant import checked_tenant
+from service.tenancy import checked_tenant
 
 
 class LocalKeyStore:

@@ -29,9 +29,10 @@ from service.operations.detect import checked
 from service.operations.parts import Parts
 from service.operations.picture import as_bytes, is_lossy, with_depth
 from service.records.codec import write_record
-from service.records.record import NONCE_BYTES, FaceRecord, Record, SealPolicy
+from service.records.record import NONCE_BYTES, FaceRecord, Record
 from service.records.seal import seal_pixels
 from service.records.store import StoredRecord
+from service.tenancy import SealPolicy
 from service.weights.manifest import Numerics
 
 
@@ -121,7 +122,7 @@ class _Scene:
         """Place the faces, without those that others cover wholly."""
         size = (picture.pixels.shape[0], picture.pixels.shape[1])
         g = picture.grid
-        grid = None if g is None else (g.width, g.height, g.x0, g.y0)
+        grid = None if g is None else (g.width, g.height, g.x0, g.y0, g.bleed)
         faces = [place(face, coverage, resolution, size, grid) for face in found]
         owner = owner_map(faces, size, grid)
         owning = set(np.unique(owner).tolist())

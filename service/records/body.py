@@ -14,7 +14,8 @@ from service.core.bands import BLOCK
 from service.core.schedule import GridKind
 from service.core.transform import Scheme
 from service.errors import RecordDamaged
-from service.records.record import CONFIDENCE_STEPS, LANDMARKS, FaceRecord, Record, SealPolicy
+from service.records.record import CONFIDENCE_STEPS, LANDMARKS, FaceRecord, Record
+from service.tenancy import SealPolicy
 
 _T = TypeVar("_T")
 
@@ -25,7 +26,7 @@ _GRIDS: Final[tuple[GridKind, ...]] = ("square", "late")
 
 # scheme, seal, grid, depth, depth of the original, lossy, has coding grid | R, N, K, faces | overflow length
 # | t0, t1, tau | width, height | coding grid | digests of bundle, anonymized pixels, original
-_IMAGE = struct.Struct(">BBBBB?? 4H I 3d 2I 4i 32s32s32s")
+_IMAGE = struct.Struct(">BBBBB?? 4H I 3d 2I 5i 32s32s32s")
 # box, origin | scale, confidence | norms | thumbnail
 _FACE = struct.Struct(">6i I H 4d 64s")
 _LANDMARKS = np.dtype(">i4")
@@ -57,7 +58,7 @@ def pack_body(record: Record) -> bytes:
             record.tau,
             record.width,
             record.height,
-            *(record.coding_grid or (0, 0, 0, 0)),
+            *(record.coding_grid or (0, 0, 0, 0, 0)),
             record.bundle_digest,
             record.pixels_digest,
             record.image_digest,
@@ -104,7 +105,7 @@ def _unpack(data: bytes, record_id: UUID, nonce: bytes, key_version: int) -> Rec
         image_depth=image_depth,
         width=width,
         height=height,
-        coding_grid=_four(coding_grid) if has_grid else None,
+        coding_grid=_five(coding_grid) if has_grid else None,
         lossy=lossy,
         pixels_digest=pixels_digest,
         image_digest=image_digest,
@@ -152,3 +153,8 @@ def _unpack_face(data: bytes, resolution: int) -> FaceRecord:
 def _four(values: Iterable[_T]) -> tuple[_T, _T, _T, _T]:
     a, b, c, d = values
     return a, b, c, d
+
+
+def _five(values: Iterable[_T]) -> tuple[_T, _T, _T, _T, _T]:
+    a, b, c, d, e = values
+    return a, b, c, d, e

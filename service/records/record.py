@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.core.bands import BLOCK
 from service.core.schedule import GridKind
 from service.core.transform import Scheme
+from service.tenancy import SealPolicy
 
 LANDMARKS = 5
 BANDS = 4
@@ -17,8 +18,6 @@ THUMBNAIL_BYTES = 64
 NONCE_BYTES = 16
 DIGEST_BYTES = 32
 CONFIDENCE_STEPS = 65535
-
-SealPolicy = Literal["record", "embed", "off"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +80,8 @@ class Record:
         image_depth: bits per sample of the original.
         width: of the image, px.
         height: of the image, px.
-        coding_grid: block width, block height, and x, y offset of the lossy input's blocks; None if lossless.
+        coding_grid: of a lossy input: width and height of its blocks, x and y of the first one, and how many
+            pixels a block reaches beyond itself.
         lossy: whether the output format loses pixels.
         pixels_digest: SHA-256 of the anonymized image.
         image_digest: SHA-256 of the original image.
@@ -108,7 +108,7 @@ class Record:
     image_depth: Literal[8, 16]
     width: int
     height: int
-    coding_grid: tuple[int, int, int, int] | None
+    coding_grid: tuple[int, int, int, int, int] | None
     lossy: bool
     pixels_digest: bytes
     image_digest: bytes = field(repr=False)

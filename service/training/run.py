@@ -11,11 +11,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from service.core.context import Context
+from service.core.ddim import sample_ddim
 from service.core.schedule import cos_sin
 from service.training.config import TrainConfig
 from service.training.faceset import FaceSet
 from service.training.samples import sample_batch
-from service.training.sheets import sample_ddim, write_sheet
+from service.training.sheets import write_sheet
 from service.weights.network import UNetDenoiser, build_unet, load_denoiser, save_denoiser
 
 CHECKPOINT = "checkpoint.pt"

@@ -1,6 +1,5 @@
 """Sample sheets: what the network draws for unseen noise, beside the photos it was given."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -8,28 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from service.core.context import Context, Denoiser
-from service.core.schedule import cos_sin
-
-
-@torch.inference_mode()
-def sample_ddim(denoiser: Denoiser, context: Context, noise: Tensor, steps: int) -> Tensor:
-    """Plain DDIM (Song et al. 2021, eq. 12) from t = 0.995 to 0.02: a look, not the product's solver.
-
-    Args:
-        noise: (B, 3, R, R) float64.
-
-    Returns:
-        (B, 3, R, R) float64 pixels in about [-1, 1], zero outside ``context.generate``.
-    """
-    times = 0.02 + 0.975 * torch.linspace(1, 0, steps + 1, dtype=torch.float64) ** 2
-    x = noise * context.generate
-    for a, b in pairwise(times):
-        v = denoiser(x, a.expand(len(context)), context)
-        cos_a, sin_a = cos_sin(a)
-        cos_b, sin_b = cos_sin(b)
-        x = cos_b * (cos_a * x - sin_a * v) + sin_b * (sin_a * x + cos_a * v)
-    return x
+from service.core.context import Context
 
 
 def write_sheet(path: Path, clean: Tensor, context: Context, generated: list[Tensor], columns: int = 4) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.audit.entry import Outcome, RecoveryAttempt, Result, validated_text
-from service.errors import ReasonInvalid
+from service.audit.entry import Kind, Outcome, RecoveryAttempt, Result, entry_body
+from service.errors import AuditValueInvalid, ReasonInvalid
+from service.plain_text import validated_text
 
 ID = UUID(int=7)
 TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=2)))
@@ -62,12 +63,14 @@ def test_no_text_of_an_attempt_escapes_the_rule(name: str) -> None:
         _attempt(**{name: "a\ud800"})
 
 
-def test_the_body_of_an_attempt_is_canonical() -> None:
+def test_the_body_of_an_attempt_is_canonical_and_says_all_of_it() -> None:
+    attempt = _attempt()
     assert (
-        _attempt().body()
+        entry_body("acme", Kind.INTENT, attempt.id, attempt.time, attempt.fields())
         == (
             '{"attempt":"00000000-0000-0000-0000-000000000007","case":null,"client":"10.0.0.1",'
-            f'"image_digest":"{"01" * 32}","kind":"intent","reason":"case of théft","record":null,"request":"r-1",'
+            f'"image_digest":"{"01" * 32}","kind":"intent","lease_until":"2026-01-02T01:19:05.000006+00:00",'
+            '"reason":"case of théft","record":null,"request":"r-1",'
             '"subject":"alice","tenant":"acme","time":"2026-01-02T01:04:05.000006+00:00"}'
         ).encode()
     )
@@ -83,7 +86,7 @@ def test_the_body_of_an_outcome_says_all_of_it() -> None:
         key_version=3,
         fidelity="exact",
     )
-    body = outcome.body()
+    body = entry_body("acme", Kind.OUTCOME, outcome.attempt, outcome.time, outcome.fields())
     assert json.loads(body) == {
         "attempt": str(ID),
         "detail": "recovered",
@@ -92,9 +95,33 @@ def test_the_body_of_an_outcome_says_all_of_it() -> None:
         "kind": "outcome",
         "record": str(ID),
         "result": "granted",
+        "tenant": "acme",
         "time": "2026-01-02T01:04:05.000006+00:00",
     }
     assert body == json.dumps(json.loads(body), sort_keys=True, separators=(",", ":")).encode()
+
+
+def test_keys_are_sorted_as_rfc_8785_sorts_them() -> None:
+    body = entry_body("acme", Kind.ERASE, ID, TIME, {"\U0001f642": 1, "\ufb33": None, "a": "\u20ac"})
+    assert body.decode().index("\U0001f642") < body.decode().index("\ufb33")
+    assert '"a":"\u20ac"' in body.decode()
+
+
+@pytest.mark.parametrize("value", [2**53, -(2**53), "a\ud800", "a\nb", "\0"])
+def test_what_json_or_a_log_cannot_hold_is_invalid(value: str | int) -> None:
+    with pytest.raises(AuditValueInvalid):
+        entry_body("acme", Kind.ERASE, ID, TIME, {"value": value})
+
+
+def test_the_largest_integers_are_kept() -> None:
+    body = entry_body("acme", Kind.ERASE, ID, TIME, {"least": 1 - 2**53, "most": 2**53 - 1})
+    assert json.loads(body)["most"] == 2**53 - 1 and json.loads(body)["least"] == 1 - 2**53
+
+
+@pytest.mark.parametrize("fields", [{"tenant": "globex"}, {"value": 1.5}, {"value": ["a"]}])
+def test_fields_that_would_confuse_a_reader_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="entry"):
+        entry_body("acme", Kind.ERASE, ID, TIME, fields)
 
 
 @pytest.mark.parametrize("detail", ["", "File /srv/keys not found", "a" * 65, "Übel", "a\n"])

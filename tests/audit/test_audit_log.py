@@ -1,63 +1,99 @@
-"""The audit log: committed, gapless per tenant, separate between tenants, loud when it fails."""
+"""The audit log: committed, gapless per tenant, signed, loud when it fails, closed to changes."""
 
-from datetime import UTC, datetime
+import base64
+import json
+from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text, update
+from sqlalchemy.exc import DBAPIError
 
-from service.audit.entry import AuditEntry, Outcome, RecoveryAttempt, Result
+from service.audit.checkpoint import Checkpoint, SignedCheckpoint, sign_checkpoint
+from service.audit.entry import Kind, Outcome, Result
 from service.audit.log import AuditLog
-from service.database.engine import make_engine
-from service.errors import AuditUnavailable
-
-TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
-
-
-def _attempt(tenant: str = "acme") -> RecoveryAttempt:
-    return RecoveryAttempt(
-        id=uuid4(),
-        tenant=tenant,
-        subject="alice",
-        reason="a theft",
-        case="7/26",
-        record=uuid4(),
-        image_digest=bytes(32),
-        request="r-1",
-        client="cli",
-        time=TIME,
-    )
+from service.audit.proofs import AuditProofs
+from service.audit.shipping import FileShipper
+from service.audit.tree import leaf_hash, verify_consistency, verify_inclusion
+from service.database.engine import make_engine, transaction, writing
+from service.database.tables import audit_entries, audit_heads
+from service.errors import (
+    AuditRangeInvalid,
+    AuditTampered,
+    AuditUnavailable,
+    AuditValueInvalid,
+    CheckpointNotShipped,
+    DatabaseUnavailable,
+    KeysUnavailable,
+)
+from tests.audit.ledger import ORIGIN, SIGNER, TIME, attempt, fill, findings, outcome
+from tests.audit.thief import THIEF
 
 
-def _outcome(attempt: UUID) -> Outcome:
-    return Outcome(attempt=attempt, time=TIME, result=Result.DENIED, detail="wrong-key")
+@pytest.fixture
+def log(database: Engine) -> AuditLog:
+    return AuditLog(database, SIGNER)
 
 
-def test_intent_and_outcome_are_kept_as_they_were_committed(database: Engine) -> None:
-    attempt = _attempt()
-    outcome = _outcome(attempt.id)
-    AuditLog(database).intend(attempt)
-    AuditLog(database).conclude(outcome)
-    assert AuditLog(database).entries("acme", 10) == [
-        AuditEntry("acme", 0, attempt.id, "intent", TIME, attempt.body()),
-        AuditEntry("acme", 1, attempt.id, "outcome", TIME, outcome.body()),
-    ]
+def test_intent_and_outcome_are_kept_as_they_were_committed(log: AuditLog) -> None:
+    made = attempt()
+    end = outcome(made.id)
+    log.intend(made)
+    log.conclude(end)
+    first, second = log.entries("acme", 10)
+    assert (first.tenant, first.index, first.attempt, first.kind, first.time) == ("acme", 0, made.id, "intent", TIME)
+    assert (second.index, second.attempt, second.kind, second.time) == (1, made.id, "outcome", TIME)
+    common = {"attempt": str(made.id), "tenant": "acme", "time": "2026-01-02T03:04:05.000006+00:00"}
+    assert json.loads(first.body) == {**common, "kind": "intent", **made.fields()}
+    assert json.loads(second.body) == {**common, "kind": "outcome", **end.fields()}
 
 
-def test_each_entry_is_committed_before_the_call_returns(database: Engine) -> None:
-    AuditLog(database).intend(_attempt())
+def test_each_entry_is_committed_before_the_call_returns(log: AuditLog, database: Engine) -> None:
+    log.intend(attempt())
     other = make_engine(database.url.render_as_string(hide_password=False))
-    assert len(AuditLog(other).entries("acme", 10)) == 1
+    assert len(AuditLog(other, SIGNER).entries("acme", 10)) == 1
     other.dispose()
 
 
-def test_tenants_count_for_themselves_and_see_only_their_own(database: Engine) -> None:
-    log = AuditLog(database)
-    attempts = [_attempt("acme"), _attempt("globex"), _attempt("acme")]
-    for attempt in attempts:
-        log.intend(attempt)
-    log.conclude(_outcome(attempts[1].id))
+def test_each_entry_has_a_receipt_that_proves_its_place(log: AuditLog) -> None:
+    fill(log, 9)
+    for entry in log.entries("acme", 100):
+        signed = SignedCheckpoint.parse(entry.checkpoint)
+        assert signed.signed_by(SIGNER.public_key)
+        assert (signed.checkpoint.origin, signed.checkpoint.size) == (ORIGIN, entry.index + 1)
+        proof = [entry.proof[i : i + 32] for i in range(0, len(entry.proof), 32)]
+        leaf = leaf_hash(entry.body)
+        assert verify_inclusion(leaf, entry.index, entry.index + 1, proof, signed.checkpoint.root)
+
+
+def test_proofs_hold_between_an_older_and_the_newest_checkpoint(log: AuditLog, database: Engine) -> None:
+    proofs = AuditProofs(database)
+    assert proofs.checkpoint("acme") is None
+    fill(log, 7)
+    entries = log.entries("acme", 100)
+    newest = SignedCheckpoint.parse(proofs.checkpoint("acme") or "").checkpoint
+    assert newest.size == 7
+    for entry in entries:
+        proof = proofs.inclusion("acme", entry.index, 7)
+        assert verify_inclusion(leaf_hash(entry.body), entry.index, 7, proof, newest.root)
+        old = SignedCheckpoint.parse(entry.checkpoint).checkpoint
+        steps = proofs.consistency("acme", old.size, 7)
+        assert verify_consistency(old.size, 7, steps, old.root, newest.root)
+    for index, size in ((7, 7), (-1, 7), (0, 8)):
+        with pytest.raises(AuditRangeInvalid):
+            proofs.inclusion("acme", index, size)
+    for first, second in ((5, 4), (-1, 4), (0, 8)):
+        with pytest.raises(AuditRangeInvalid):
+            proofs.consistency("acme", first, second)
+
+
+def test_tenants_count_for_themselves_and_see_only_their_own(log: AuditLog) -> None:
+    attempts = [attempt("acme"), attempt("globex"), attempt("acme")]
+    for one in attempts:
+        log.intend(one)
+    log.conclude(outcome(attempts[1].id))
     assert [(entry.index, entry.attempt) for entry in log.entries("acme", 10)] == [
         (0, attempts[0].id),
         (1, attempts[2].id),
@@ -66,10 +102,9 @@ def test_tenants_count_for_themselves_and_see_only_their_own(database: Engine) -
     assert log.entries("nobody", 10) == []
 
 
-def test_pages_follow_each_other(database: Engine) -> None:
-    log = AuditLog(database)
+def test_pages_follow_each_other(log: AuditLog) -> None:
     for _ in range(5):
-        log.intend(_attempt())
+        log.intend(attempt())
     assert [entry.index for entry in log.entries("acme", 2)] == [0, 1]
     assert [entry.index for entry in log.entries("acme", 2, after=0)] == [1, 2]
     assert [entry.index for entry in log.entries("acme", 9, after=3)] == [4]
@@ -77,39 +112,153 @@ def test_pages_follow_each_other(database: Engine) -> None:
 
 def test_attempts_at_the_same_time_leave_no_gap(database: Engine) -> None:
     def attempts() -> None:
-        log = AuditLog(database)
+        log = AuditLog(database, SIGNER)
         for _ in range(3):
-            attempt = _attempt()
-            log.intend(attempt)
-            log.conclude(_outcome(attempt.id))
+            made = attempt()
+            log.intend(made)
+            log.conclude(outcome(made.id))
 
     threads = [Thread(target=attempts) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    entries = AuditLog(database).entries("acme", 100)
+    entries = AuditLog(database, SIGNER).entries("acme", 100)
     assert [entry.index for entry in entries] == list(range(24))
     assert len({(entry.attempt, entry.kind) for entry in entries}) == 24
+    assert [finding.code for finding in findings(database)] == ["no-outside-checkpoint"]
 
 
-def test_an_attempt_ends_once_and_not_without_an_intent(database: Engine) -> None:
-    log = AuditLog(database)
-    attempt = _attempt()
+def test_an_attempt_ends_once_and_not_without_an_intent(log: AuditLog) -> None:
+    made = attempt()
     with pytest.raises(AuditUnavailable):
-        log.conclude(_outcome(attempt.id))
-    log.intend(attempt)
-    log.conclude(_outcome(attempt.id))
+        log.conclude(outcome(made.id))
+    log.intend(made)
+    log.conclude(outcome(made.id))
     with pytest.raises(AuditUnavailable):
-        log.conclude(_outcome(attempt.id))
+        log.conclude(outcome(made.id))
     assert len(log.entries("acme", 10)) == 2
 
 
 def test_a_log_that_cannot_be_written_is_loud(empty_database: Engine) -> None:
-    log = AuditLog(empty_database)
+    log = AuditLog(empty_database, SIGNER)
     with pytest.raises(AuditUnavailable, match="nothing was recovered"):
-        log.intend(_attempt())
+        log.intend(attempt())
     with pytest.raises(AuditUnavailable, match="withheld"):
-        log.conclude(_outcome(uuid4()))
+        log.conclude(outcome(uuid4()))
     with pytest.raises(AuditUnavailable):
         log.entries("acme", 1)
+
+
+def test_any_other_entry_is_appended_the_same_way(log: AuditLog, database: Engine) -> None:
+    log.append("acme", Kind.ERASE, UUID(int=5), {"subject": "bob", "count": 2, "case": None}, TIME)
+    (entry,) = log.entries("acme", 10)
+    assert json.loads(entry.body)["count"] == 2
+    assert entry.kind == "erase"
+    with pytest.raises(AuditValueInvalid):
+        log.append("acme", Kind.ERASE, UUID(int=6), {"count": 2**53}, TIME)
+    assert len(log.entries("acme", 10)) == 1
+    assert SignedCheckpoint.parse(AuditProofs(database).checkpoint("acme") or "").checkpoint.size == 1
+
+
+def test_only_attempts_whose_lease_ended_are_closed_and_only_once(log: AuditLog) -> None:
+    dead, alive, ended = attempt(), attempt("globex", lease=timedelta(hours=1)), attempt()
+    for one in (dead, alive, ended):
+        log.intend(one)
+    log.conclude(outcome(ended.id))
+    soon = TIME + timedelta(minutes=15)
+    assert log.close_interrupted(soon - timedelta(seconds=1)) == []
+    assert log.close_interrupted(soon) == [dead.id]
+    assert log.close_interrupted(soon) == []
+    last = json.loads(log.entries("acme", 10)[-1].body)
+    assert (last["attempt"], last["result"], last["detail"]) == (str(dead.id), "interrupted", "lease-expired")
+    with pytest.raises(AuditUnavailable, match="withheld"):
+        log.conclude(outcome(dead.id))
+    log.conclude(outcome(alive.id))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_entries SET kind = 'erase'", "DELETE FROM audit_entries", "TRUNCATE audit_entries"],
+)
+def test_entries_cannot_be_changed_or_removed(log: AuditLog, database: Engine, statement: str) -> None:
+    if database.dialect.name == "sqlite" and statement.startswith("TRUNCATE"):
+        statement = "DELETE FROM audit_entries WHERE kind = 'intent'"
+    fill(log, 2)
+    with pytest.raises(DatabaseUnavailable) as caught, transaction(database) as connection:
+        connection.execute(text(statement))
+    assert isinstance(caught.value.__cause__, DBAPIError) and "append-only" in str(caught.value.__cause__)
+    assert len(log.entries("acme", 10)) == 2
+
+
+def test_a_log_held_by_another_is_given_up_in_time(log: AuditLog, database: Engine) -> None:
+    made = attempt()
+    log.intend(made)
+    hurried = AuditLog(database, SIGNER, timeout=0.05)
+    with writing(database) as connection:
+        connection.execute(update(audit_heads).values(size=audit_heads.c.size))
+        with pytest.raises(AuditUnavailable, match="nothing was recovered"):
+            hurried.intend(attempt())
+        with pytest.raises(AuditUnavailable, match="withheld"):
+            hurried.conclude(outcome(made.id))
+    hurried.conclude(outcome(made.id))
+    assert len(log.entries("acme", 10)) == 2
+
+
+def test_an_entry_that_cannot_be_signed_is_not_committed(log: AuditLog, database: Engine) -> None:
+    class Silent:
+        public_key = SIGNER.public_key
+
+        def sign(self, message: bytes) -> bytes:
+            raise KeysUnavailable("the key custody does not answer")
+
+    log.intend(attempt())
+    with pytest.raises(AuditUnavailable, match="nothing was recovered"):
+        AuditLog(database, Silent()).intend(attempt())
+    assert len(log.entries("acme", 10)) == 1
+    assert [finding.code for finding in findings(database)] == ["no-outside-checkpoint"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 1, "edge": base64.b64decode("AAEC")},
+        {"edge": bytes(32)},
+        {"checkpoint": "none"},
+        {"size": 1, "edge": bytes(32), "checkpoint": sign_checkpoint(Checkpoint(ORIGIN, 1, bytes(32)), THIEF)},
+    ],
+)
+def test_nothing_is_signed_on_top_of_a_tree_of_someone_else(
+    log: AuditLog, database: Engine, change: dict[str, object]
+) -> None:
+    fill(log, 4)
+    with transaction(database) as connection:
+        connection.execute(update(audit_heads).values(**change))
+    with pytest.raises(AuditTampered):
+        log.intend(attempt())
+    with transaction(database) as connection:
+        assert len(connection.execute(audit_entries.select()).all()) == 4
+
+
+def test_every_checkpoint_leaves_the_database(database: Engine, tmp_path: Path) -> None:
+    log = AuditLog(database, SIGNER, FileShipper(tmp_path / "outside"))
+    made = attempt()
+    log.intend(made)
+    log.conclude(Outcome(attempt=made.id, time=TIME, result=Result.GRANTED, detail="recovered"))
+    log.append("acme", Kind.APPROVAL, made.id, {}, TIME)
+    note = (tmp_path / "outside" / "acme.checkpoint").read_text()
+    assert SignedCheckpoint.parse(note).checkpoint.size == 3
+    assert note == AuditProofs(database).checkpoint("acme")
+
+
+@pytest.mark.parametrize("failure", [CheckpointNotShipped("the folder is full"), RuntimeError("a fault")])
+def test_a_checkpoint_that_does_not_leave_is_reported_and_nothing_else(database: Engine, failure: Exception) -> None:
+    class Broken:
+        def ship(self, tenant: str, note: str) -> None:
+            raise failure
+
+    told: list[Exception] = []
+    log = AuditLog(database, SIGNER, Broken(), on_failed_shipping=told.append)
+    log.intend(attempt())
+    assert told == [failure]
+    assert len(log.entries("acme", 10)) == 1

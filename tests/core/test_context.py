@@ -37,6 +37,13 @@ def test_select_and_stack_are_inverse() -> None:
     assert torch.equal(network_input(again.known, again, 1), network_input(whole.known, whole, 1))
 
 
+def test_a_part_keeps_its_planes() -> None:
+    whole = context(3, 8)
+    for part in (whole.select(slice(1, 3)), whole.to(torch.device("cpu")).select(slice(1, 3))):
+        for plane in ("known", "generate", "visible", "landmarks"):
+            assert torch.equal(getattr(part, plane), getattr(whole, plane)[1:3])
+
+
 def test_landmarks_are_bright_where_they_are() -> None:
     points = torch.tensor([[[3.5, 10.5], [30.5, 2.5]], [[8.5, 8.5], [8.5, 8.5]]], dtype=torch.float64)
     heat = landmark_map(points, 40)

@@ -13,18 +13,10 @@ from service.core.analytic import AnalyticDenoiser
 from service.core.context import Context, Denoiser
 from service.core.schedule import cos_sin, time_grid
 from service.core.solver import integrate
-from tests.core.shapes import context_of, latent_on, masks, seeds
+from tests.core.shapes import CurvedDenoiser, context_of, latent_on, masks, seeds
 
 T0, T1 = 0.02, 0.995
 R = 8
-
-
-class CurvedDenoiser:
-    """Not linear, and every cell depends on its neighbours and on the time."""
-
-    def __call__(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
-        near = x + 0.5 * x.roll(1, dims=-1) - 0.5 * x.roll(1, dims=-2) + t[:, None, None, None]
-        return torch.tanh(near) * context.generate
 
 
 @dataclass
@@ -51,6 +43,13 @@ def test_backward_undoes_forward(denoiser: Denoiser, mask: np.ndarray, seed: int
     back = integrate(denoiser, latent, context, times.flip(0), 16)
     assert (back - x).abs().max() < 1e-9
     assert not mask.any() or (latent - x).abs().max() > 1e-3
+
+
+def test_four_evaluations_are_enough_for_a_linear_network() -> None:
+    x, context = start(np.ones((R, R), np.bool_))
+    times = time_grid(8, T0, T1, "square")
+    latent = integrate(AnalyticDenoiser(), x, context, times, 4)
+    assert (integrate(AnalyticDenoiser(), latent, context, times.flip(0), 4) - x).abs().max() < 1e-9
 
 
 @given(mask=masks(R), seed=seeds)

@@ -17,7 +17,8 @@ from service.errors import DatabaseUnavailable, DatabaseUrlInvalid
 
 
 def _entry(index: int = 0, time: datetime = datetime(2026, 1, 2, tzinfo=UTC)) -> dict[str, object]:
-    return {"tenant": "acme", "index": index, "attempt": uuid4(), "kind": "intent", "time": time, "body": b"secret"}
+    row = {"tenant": "acme", "index": index, "attempt": uuid4(), "kind": "intent", "time": time, "body": b"secret"}
+    return {**row, "proof": b"", "checkpoint": ""}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Migrations: from nothing to the tables of this version and back, on both databases."""
 
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -8,8 +11,8 @@ from sqlalchemy import Engine, inspect
 
 from service.database.engine import transaction
 from service.database.migrate import migration_config, pending, upgrade
-from service.database.tables import metadata
-from service.errors import DatabaseUnavailable
+from service.database.tables import audit_entries, metadata
+from service.errors import AuditEntriesPresent, DatabaseUnavailable
 
 
 def test_upgrade_brings_an_empty_database_to_the_tables_of_this_version(empty_database: Engine) -> None:
@@ -41,6 +44,26 @@ def test_downgrade_to_base_leaves_nothing(database: Engine) -> None:
     assert pending(database)
     upgrade(database)
     assert not pending(database)
+
+
+def test_downgrade_refuses_to_destroy_audit_entries(database: Engine) -> None:
+    with transaction(database) as connection:
+        connection.execute(
+            audit_entries.insert().values(
+                tenant="acme",
+                index=0,
+                attempt=uuid4(),
+                kind="intent",
+                time=datetime(2026, 1, 2, tzinfo=UTC),
+                body=b"",
+                proof=b"",
+                checkpoint="",
+            )
+        )
+    with pytest.raises(AuditEntriesPresent), transaction(database) as connection:
+        command.downgrade(migration_config(connection), "base")
+    with transaction(database) as connection:
+        assert len(connection.execute(audit_entries.select()).all()) == 1
 
 
 def test_a_database_of_another_version_is_left_alone(database: Engine) -> None:

@@ -37,7 +37,9 @@ def detections(draw: st.DrawFn, size: tuple[int, int]) -> Detection:
 
 coding_grids: st.SearchStrategy[CodingGrid | None] = st.one_of(
     st.none(),
-    st.tuples(st.sampled_from([8, 16, 32]), st.sampled_from([8, 16]), st.integers(-7, 0), st.integers(-7, 0)),
+    st.tuples(
+        st.sampled_from([8, 16, 32]), st.sampled_from([8, 16]), st.integers(-7, 0), st.integers(-7, 0), st.just(0)
+    ),
 )
 
 

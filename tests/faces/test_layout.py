@@ -21,16 +21,14 @@ coverages: st.SearchStrategy[Coverage] = st.sampled_from(["face", "head"])
 def mask_of(face: PlacedFace, size: tuple[int, int] = SIZE) -> np.ndarray:
     """(H, W) bool: the face's blocks, drawn pixel by pixel."""
     cells = cells_of(face.bitmap)
-    row, column = (
-        (np.arange(n) - start) // face.scale for n, start in zip(size, reversed(face.origin), strict=True)
-    )
+    row, column = ((np.arange(n) - start) // face.scale for n, start in zip(size, reversed(face.origin), strict=True))
     inside = ((row >= 0) & (row < face.resolution))[:, None] & ((column >= 0) & (column < face.resolution))
     clipped = (np.clip(index, 0, face.resolution - 1) for index in (row, column))
     return cells[np.ix_(*clipped)] & inside
 
 
 def coding_blocks(owner: np.ndarray, grid: CodingGrid) -> list[np.ndarray]:
-    width, height, x0, y0 = grid
+    width, height, x0, y0, _ = grid
     return [
         owner[max(0, y) : y + height, max(0, x) : x + width]
         for y in range(y0, owner.shape[0], height)
@@ -70,17 +68,27 @@ def test_a_head_needs_no_more_room_than_it_must(face: Detection) -> None:
     smaller = placed.side - R
     longer = max(placed.box[2] - placed.box[0], placed.box[3] - placed.box[1])
     if smaller and longer <= 0.8 * smaller:
-        left, top, right, bottom = face_ellipse(placed.box, placed.landmarks.astype(float), "head").bounds()
-        assert max(min(right, SIZE[1]) - max(left, 0), min(bottom, SIZE[0]) - max(top, 0)) > 0.5 * smaller - 1
+        ellipse = face_ellipse(placed.box, placed.landmarks.astype(float), "head")
+        left, top, right, bottom = ellipse.bounds()
+        across = max(ellipse.x - max(left, 0), min(right, SIZE[1]) - ellipse.x)
+        along = max(ellipse.y - max(top, 0), min(bottom, SIZE[0]) - ellipse.y)
+        assert max(across, along) > smaller / 2 - 1
 
 
 @pytest.mark.parametrize(("width", "resolution"), [(2, 64), (51, 64), (52, 64), (1500, 64), (3900, 128)])
 def test_tiny_and_huge_faces_have_a_crop(width: int, resolution: int) -> None:
-    placed = place(detected(2000, 2000, width, width), "face", resolution, (4000, 6000), None)
+    placed = place(detected(2000.5, 2000.5, width, width), "face", resolution, (4000, 6000), None)
     assert placed.scale == max(1, math.ceil(width / (0.8 * resolution)))
     area = placed.bitmap.sum() * (4 * placed.scale) ** 2
     assert area >= math.pi / 4 * 1.08 * 1.12 * width**2
     assert np.abs(np.add(placed.origin, placed.side / 2) - [2000, 2000]).max() <= 0.02 * width + 1
+
+
+@pytest.mark.parametrize(("x", "width", "height"), [(100, 0, 0), (100, 0.3, 20), (SIZE[1], 0, 30)])
+def test_a_box_without_area_is_a_pixel_wide(x: float, width: float, height: float) -> None:
+    placed = place(detected(x, 50, width, height), "face", R, SIZE, None)
+    assert placed.box[0] < placed.box[2] and placed.box[1] < placed.box[3]
+    assert placed.bitmap.any()
 
 
 @given(detections(SIZE))
@@ -121,7 +129,7 @@ def test_no_coding_block_straddles(crowd: list[Detection], coverage: Coverage, g
 def test_only_blocks_that_the_mask_touches_are_added(face: Detection, grid: CodingGrid) -> None:
     placed = place(face, "face", R, SIZE, grid)
     # What of the mask lies outside the image counts too: a decoder fills those pixels of the block.
-    width, height, x0, y0 = grid
+    width, height, x0, y0, _ = grid
     wide = mask_of(
         PlacedFace(
             placed.box,
@@ -165,7 +173,7 @@ def test_of_equal_faces_the_first_owns() -> None:
 
 
 def test_a_mask_comes_before_what_coding_blocks_add() -> None:
-    grid = (16, 16, 0, 0)
+    grid = (16, 16, 0, 0, 0)
     fine = place(detected(60, 100, 20, 20), "face", R, SIZE, grid)
     coarse = place(detected(137, 100, 120, 120), "face", R, SIZE, grid)
     owner = owner_map([fine, coarse], SIZE, grid)
@@ -180,3 +188,17 @@ def test_no_faces_own_nothing() -> None:
 def test_a_face_outside_the_image_owns_nothing() -> None:
     for x, y in ((-400, 50), (700, 50), (50, -400), (50, 700)):
         assert (owner_map([place(detected(x, y, 60, 60), "face", R, SIZE, None)], SIZE, None) == NOBODY).all()
+
+
+@given(detections(SIZE), coding_grids.filter(bool), st.integers(1, 8))
+def test_what_blocks_reach_beyond_themselves_is_replaced_too(face: Detection, grid: CodingGrid, bleed: int) -> None:
+    reaching = (*grid[:4], bleed)
+    placed = place(face, "face", R, SIZE, reaching)
+    without = owner_map([placed], SIZE, grid) != NOBODY
+    owner = owner_map([placed], SIZE, reaching) != NOBODY
+    for down, right in ((bleed, 0), (-bleed, 0), (0, bleed), (0, -bleed), (bleed, bleed), (-bleed, -bleed)):
+        rows, columns = np.nonzero(without)
+        rows, columns = rows + down, columns + right
+        inside = (rows >= 0) & (rows < SIZE[0]) & (columns >= 0) & (columns < SIZE[1])
+        assert owner[rows[inside], columns[inside]].all()
+    assert owner.sum() >= without.sum()

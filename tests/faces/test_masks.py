@@ -37,7 +37,7 @@ def test_a_head_holds_its_face(width: float, ratio: float, roll: float) -> None:
     assert head.contains(face.x + c * along - s * across, face.y + s * along + c * across).all()
 
 
-@pytest.mark.parametrize(("roll", "expected"), [(0, 0), (25, 25), (-40, -40), (70, 60), (-75, -60), (89, 0)])
+@pytest.mark.parametrize(("roll", "expected"), [(0, 0), (25, 25), (-40, -40), (65, 60), (-66, -60), (75, 0)])
 def test_it_turns_with_the_eyes_as_far_as_they_tell(roll: float, expected: float) -> None:
     assert math.degrees(over(100, 100, roll).angle) == pytest.approx(expected, abs=1e-9)
 

@@ -211,6 +211,20 @@ def test_coding_grid_follows_orientation(height, width, orientation, subsampling
             assert np.ptp(found.pixels[rows, columns, 0].astype(int)) <= 4
 
 
+@given(st.integers(0, 2), st.integers(60, 95), st.integers(0, 1000))
+def test_nothing_of_a_jpeg_block_reaches_beyond_its_bleed(subsampling, quality, seed):
+    """Change one block of the photo, and only the block and ``bleed`` pixels around it change in the file."""
+    block_w, block_h = {0: (8, 8), 1: (16, 8), 2: (16, 16)}[subsampling]
+    pixels = noise(5 * block_h, 5 * block_w, seed=seed)
+    other = pixels.copy()
+    other[2 * block_h : 3 * block_h, 2 * block_w : 3 * block_w] = noise(block_h, block_w, seed=seed + 1)
+    first, second = (decode(saved(p, "JPEG", quality=quality, subsampling=subsampling)) for p in (pixels, other))
+    bleed = first.grid.bleed
+    changed = (first.pixels != second.pixels).any(axis=-1)
+    changed[2 * block_h - bleed : 3 * block_h + bleed, 2 * block_w - bleed : 3 * block_w + bleed] = False
+    assert not changed.any()
+
+
 def test_bmp_with_an_alpha_mask():
     samples = noise(3, 5, channels=4)
     masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)

@@ -55,6 +55,18 @@ def test_face_swapped_for_another_stranger_of_the_same_scene(parts: Parts, portr
         recover(_with_record(second, first.record), ASK, parts)
 
 
+def test_sticker_on_a_face(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    shown = decode(made.data)
+    left, top, right, bottom = made.faces[0].box
+    x, y = (left + right) // 2, (top + bottom) // 2
+    pixels = shown.pixels.copy()
+    pixels[y - 10 : y + 10, x - 10 : x + 10] = 255
+    for fidelity in ("best", "generative"):
+        with pytest.raises(RecordMismatch):
+            recover(_with_record(replace(shown, pixels=pixels), shown.record), replace(ASK, fidelity=fidelity), parts)
+
+
 @pytest.mark.parametrize("at", [0.2, 0.5, 0.9])
 def test_damaged_record(at: float, parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
     made = decode(anonymize(encoded(portrait), REQUEST, parts).data)

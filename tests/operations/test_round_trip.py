@@ -73,8 +73,10 @@ def test_jpeg_coding_blocks_are_replaced_whole(parts: Parts, portrait: Pixels, e
     share = padded.reshape(padded.shape[0] // 16, 16, -1, 16).mean(axis=(1, 3))
     in_image = np.pad(np.ones_like(changed), ((0, -changed.shape[0] % 16), (0, -changed.shape[1] % 16)))
     whole = in_image.reshape(padded.shape[0] // 16, 16, -1, 16).mean(axis=(1, 3))
-    # A generated pixel may meet the old value by chance, but never a whole part of a block.
-    assert (share[share > 0] > 0.9 * whole[share > 0]).all()
+    # One pixel around the blocks changes too. A generated pixel may meet the old value by chance.
+    taken = share > 0.3
+    assert taken.any()
+    assert (share[taken] > 0.9 * whole[taken]).all()
 
 
 def test_sixteen_bits_are_exact_from_pixels_and_key_alone(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:

@@ -1,9 +1,14 @@
-"""The one rule for tenant names: they become file names and secret paths."""
+"""What a tenant may be called, and what it may choose."""
 
 import re
+from typing import Literal
 
 from service.errors import TenantInvalid
 
+SealPolicy = Literal["record", "embed", "off"]
+"""Where the exact faces are kept: in the database row of the record, in every copy of the image, or nowhere."""
+
+# Names become file names and secret paths.
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 

@@ -1,0 +1,70 @@
+"""``POST /v1/anonymize``: an image in, strangers out."""
+
+import base64
+import threading
+from dataclasses import replace
+
+from fastapi import APIRouter, Request, Response
+
+from service.access.principal import Principal
+from service.api.accept import wants_json
+from service.api.auth import MayAnonymize
+from service.api.desk import AtDesk, Desk
+from service.api.multipart import Form, read_form
+from service.api.openapi import binary, header, operation
+from service.api.schemas import AnonymizedImage, AnonymizeForm, ReplacedFace
+from service.errors import CallerGone
+from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
+
+router = APIRouter(tags=["images"])
+
+
+@router.post(
+    "/v1/anonymize",
+    operation_id="anonymize",
+    summary="Replace every face by a stranger's",
+    description="`/anonymize` answers the same. Prefer `application/json` in `Accept` for the record and the faces.",
+    **operation(
+        AnonymizeForm,
+        content={**binary("png", "jpeg", "webp", "tiff"), "application/json": AnonymizedImage},
+        headers={
+            "X-Visard-Record": header("Id of the record; absent when there was no face.", format="uuid"),
+            "X-Visard-Faces": header("How many faces were replaced.", type="integer"),
+        },
+        problems=(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 500, 503),
+    ),
+)
+@router.post("/anonymize", include_in_schema=False)
+async def anonymize_image(request: Request, desk: AtDesk, principal: MayAnonymize) -> Response:
+    """Answer with the image, or with JSON that holds it."""
+    as_json = wants_json(request.headers.get("accept", ""))
+    with desk.workers.admitted():
+        form = await read_form(request, AnonymizeForm.names(), desk.limits)
+        choices = AnonymizeForm.of(form.fields)
+        return await desk.workers.run(request, lambda gone: _carry_out(form, choices, as_json, desk, principal, gone))
+
+
+def _carry_out(
+    form: Form, choices: AnonymizeForm, as_json: bool, desk: Desk, principal: Principal, gone: threading.Event
+) -> Response:
+    if gone.is_set():
+        raise CallerGone("the caller did not wait for the answer")
+    seal = choices.seal or desk.tenants.get(principal.tenant).seal
+    ask = AnonymizeRequest(tenant=principal.tenant, **{**dict(choices), "seal": seal})
+    made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
+    desk.metrics.handled("anonymize", len(made.faces))
+    return _json(made) if as_json else _image(made)
+
+
+def _image(made: Anonymized) -> Response:
+    headers = {"X-Visard-Faces": str(len(made.faces))}
+    if made.record is not None:
+        headers["X-Visard-Record"] = str(made.record)
+    return Response(made.data, headers=headers, media_type=f"image/{made.format}")
+
+
+def _json(made: Anonymized) -> Response:
+    faces = [ReplacedFace(box=face.box, confidence=face.confidence, scale=face.scale) for face in made.faces]
+    image = base64.b64encode(made.data).decode()
+    answer = AnonymizedImage(record=made.record, faces=faces, format=made.format, image=image)
+    return Response(answer.model_dump_json(), media_type="application/json")

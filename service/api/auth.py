@@ -1,0 +1,49 @@
+"""Who calls, and whether they may: decided before the body of a request is read."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.access.principal import Principal, Scope
+from service.access.refusal import TokenRefused
+from service.api.desk import AtDesk, Desk
+
+
+class Allowed:
+    """A dependency: the caller, who holds ``scope``."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request, desk: AtDesk) -> Principal:
+        """Authenticate and authorize.
+
+        Raises:
+            TokenRefused: there is no valid token.
+            ScopeMissing: its scopes do not reach.
+        """
+        principal = await authenticated(request, desk)
+        principal.require(self.scope)
+        return principal
+
+
+async def authenticated(request: Request, desk: Desk) -> Principal:
+    """The caller of a request.
+
+    Raises:
+        TokenRefused: there is no bearer token, several, or one that is not valid.
+    """
+    token = _bearer(request)
+    return await desk.workers.quickly(lambda: desk.tokens.authenticate(token))
+
+
+MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]
+
+
+def _bearer(request: Request) -> str:
+    """The token of the one ``Authorization`` header (RFC 6750, section 2.1)."""
+    headers = request.headers.getlist("authorization")
+    scheme, _, token = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not token:
+        raise TokenRefused
+    return token.strip()

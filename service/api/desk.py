@@ -1,0 +1,64 @@
+"""What the routes work with; built once by the composition root."""
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from service.access.principal import Principal
+from service.access.tenants import Tenant
+from service.api.readiness import Readiness
+from service.api.workers import Workers
+from service.metrics import Metrics
+from service.operations.parts import Parts
+
+
+class Tokens(Protocol):
+    """Who proves who calls."""
+
+    def authenticate(self, token: str) -> Principal:
+        """Whose token this is; raises TokenRefused."""
+        ...
+
+
+class Tenants(Protocol):
+    """Who knows what tenants chose."""
+
+    def get(self, name: str) -> Tenant:
+        """The tenant of this name; raises TenantUnknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """What a request body may cost.
+
+    Attributes:
+        max_bytes: of the whole body.
+        seconds: from its first byte to its last.
+    """
+
+    max_bytes: int = 64 << 20
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """Everything a request needs."""
+
+    parts: Parts
+    tokens: Tokens
+    tenants: Tenants
+    metrics: Metrics
+    workers: Workers
+    readiness: Readiness
+    limits: UploadLimits = UploadLimits()
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that answers."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+AtDesk = Annotated[Desk, Depends(desk_of)]

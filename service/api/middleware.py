@@ -1,0 +1,85 @@
+"""Around every request: its id, its log line, its metrics, and an answer whatever happens."""
+
+import logging
+import re
+import time
+import traceback
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.errors import fault
+from service.metrics import Metrics
+
+_HEADER = "X-Request-Id"
+_ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_UNMATCHED = "unmatched"
+_log = logging.getLogger("visard.access")
+
+
+class Envelope:
+    """The outermost layer, as plain ASGI: it neither buffers nor reads a body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope))
+        scope.setdefault("state", {})["request_id"] = request_id
+        began, status = time.perf_counter(), 0
+
+        async def stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _stamp(MutableHeaders(scope=message), request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, stamped)
+        except Exception as error:  # noqa: BLE001
+            _log_fault(error, request_id)
+            if not status:
+                await fault(request_id)(scope, receive, stamped)
+        finally:
+            _account(scope, request_id, status or 499, time.perf_counter() - began)
+
+
+def _account(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", _UNMATCHED)
+    metrics: Metrics = scope["app"].state.desk.metrics
+    metrics.answered(route, status, seconds)
+    fields = {
+        "request": request_id,
+        "method": scope["method"],
+        "route": route,
+        "status": status,
+        "seconds": round(seconds, 4),
+        "client": scope["client"][0] if scope.get("client") else None,
+    }
+    _log.info("request", extra={"fields": fields})
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get(_HEADER, "")
+    return given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+
+
+def _stamp(headers: MutableHeaders, request_id: str) -> None:
+    headers[_HEADER] = request_id
+    # Answers hold faces: no cache may keep them, no browser may guess what they are.
+    headers["Cache-Control"] = "no-store"
+    headers["X-Content-Type-Options"] = "nosniff"
+
+
+def _log_fault(error: Exception, request_id: str) -> None:
+    # The text of a foreign exception may hold pixels, keys or URLs: where it happened must do.
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.name}:{frame.lineno}" for frame in frames[-5:]]
+    fields = {"request": request_id, "kind": type(error).__name__, "where": where}
+    _log.error("fault", extra={"fields": fields})

@@ -1,0 +1,118 @@
+"""``POST /v1/recover``: the originals, for who may have them; every attempt is in the audit log."""
+
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.access.principal import Principal, Scope
+from service.access.refusal import TokenRefused
+from service.api.attempts import client_of, log_unread
+from service.api.auth import Allowed, authenticated
+from service.api.desk import AtDesk, Desk
+from service.api.multipart import Form, read_form
+from service.api.openapi import binary, header, operation
+from service.api.schemas import RecoverForm
+from service.errors import BadInput, KeyDestroyed, RecordUnknown, Refused, TenantUnknown, VisardError
+from service.operations.recover import RecoverRequest, recover
+from service.plain_text import validated_text
+
+router = APIRouter(tags=["images"])
+
+
+class AllowedOnRecord(Allowed):
+    """As ``Allowed``, but a refusal of somebody known goes into the audit log."""
+
+    async def __call__(self, request: Request, desk: AtDesk) -> Principal:
+        """Authenticate and authorize; see ``Allowed``."""
+        try:
+            principal = await authenticated(request, desk)
+        except TokenRefused as refusal:
+            if refusal.principal is not None:
+                await log_unread(request, desk, refusal.principal, refusal)
+            raise
+        try:
+            principal.require(self.scope)
+        except Refused as refusal:
+            await log_unread(request, desk, principal, refusal)
+            raise
+        return principal
+
+
+MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
+
+
+@router.post(
+    "/v1/recover",
+    operation_id="recover",
+    summary="Give the original faces back",
+    description="`/recover` answers the same. The answer is lossless. Another tenant's image is an unknown one.",
+    **operation(
+        RecoverForm,
+        content=binary("png"),
+        headers={
+            "X-Visard-Audit": header("Id of the entries in the audit log.", format="uuid"),
+            "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
+            "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
+        },
+        problems=(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
+    ),
+)
+@router.post("/recover", include_in_schema=False)
+async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -> Response:
+    """Answer with the image."""
+    with ExitStack() as place:
+        try:
+            place.enter_context(desk.workers.admitted())
+            form, ask = await _read(request, desk, principal)
+        except VisardError as error:
+            await log_unread(request, desk, principal, error)
+            raise
+        return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
+
+
+async def _read(request: Request, desk: Desk, principal: Principal) -> tuple[Form, RecoverRequest]:
+    form = await read_form(request, RecoverForm.names(), desk.limits)
+    choices = RecoverForm.of(form.fields)
+    ask = RecoverRequest(
+        tenant=principal.tenant,
+        subject=principal.subject,
+        request=request.state.request_id,
+        client=client_of(request),
+        **{**dict(choices), "reason": validated_text(choices.reason), "case": _validated(choices.case)},
+    )
+    return form, ask
+
+
+def _validated(case: str | None) -> str | None:
+    return None if case is None else validated_text(case, "case")
+
+
+def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Event) -> Response:
+    # Begun even if the caller is gone: what was asked for belongs into the audit log.
+    parts = replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone))
+    try:
+        answer = recover(form.image, ask, parts)
+    except (TenantUnknown, KeyDestroyed) as error:
+        # Raised before it is known whose record it is: to the caller it is like any unknown one. The log knows more.
+        desk.metrics.recovery("denied")
+        raise RecordUnknown("no record of this image was found") from error
+    except Exception as error:
+        desk.metrics.recovery(_outcome(error))
+        raise
+    desk.metrics.recovery("granted", answer.fidelity)
+    desk.metrics.handled("recover", answer.faces)
+    headers = {
+        "X-Visard-Audit": str(answer.attempt),
+        "X-Visard-Fidelity": answer.fidelity,
+        "X-Visard-Verified": answer.verified,
+    }
+    return Response(answer.data, headers=headers, media_type=f"image/{answer.format}")
+
+
+def _outcome(error: Exception) -> str:
+    if isinstance(error, BadInput):
+        return "invalid"
+    return "denied" if isinstance(error, Refused) else "failed"

@@ -1,0 +1,55 @@
+"""The application: every route, and what is around them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from service import __version__
+from service.api import anonymize, detect, errors, health, openapi, recover
+from service.api.desk import Desk
+from service.api.middleware import Envelope
+
+_Lifespan = Callable[[FastAPI], Any]
+
+
+def create_api(desk: Desk, close: Callable[[], None] = lambda: None) -> FastAPI:
+    """The service over HTTP.
+
+    Args:
+        desk: what its routes work with.
+        close: called once, after the last answer.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        close()
+
+    app = _application(lifespan)
+    app.state.desk = desk
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """What ``/openapi.json`` answers."""
+    return _application(None).openapi()
+
+
+def _application(lifespan: _Lifespan | None) -> FastAPI:
+    app = FastAPI(
+        title="Visard",
+        version=__version__,
+        description="Reversible face anonymization.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    for room in (anonymize, detect, recover, health):
+        app.include_router(room.router)
+    app.add_middleware(Envelope)
+    errors.install(app)
+    openapi.complete(app)
+    return app

@@ -1,0 +1,139 @@
+"""Forms that come in and JSON that goes out; the OpenAPI document is made from these."""
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, NonNegativeInt, ValidationError
+
+from service.errors import FormInvalid
+from service.faces.detection import Box
+from service.faces.masks import Coverage
+from service.faces.search import DEFAULT_CONFIDENCE
+from service.imaging import MetadataPolicy, OutputFormat
+from service.tenancy import SealPolicy
+
+_MAX_LIST = 1000
+
+Boxes = Json[Annotated[tuple[Box, ...], Field(max_length=_MAX_LIST)]]
+
+
+def _number(text: object) -> object:
+    return int(text) if isinstance(text, str) and text in ("8", "16") else text
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def names(cls) -> frozenset[str]:
+        """The fields there are, besides the image."""
+        return frozenset(cls.model_fields)
+
+    @classmethod
+    def of(cls, fields: dict[str, str]) -> Self:
+        """Validate what was sent.
+
+        Raises:
+            FormInvalid: naming the first field that is missing or wrong.
+        """
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            raise FormInvalid(f"the field '{first['loc'][0]}': {first['msg']}") from None
+
+
+class DetectForm(_Form):
+    """Fields of a detection, besides the image."""
+
+    min_confidence: Annotated[float, Field(ge=0, le=1, description="Of the detector.")] = DEFAULT_CONFIDENCE
+
+
+class AnonymizeForm(DetectForm):
+    """Fields of an anonymization, besides the image."""
+
+    format: Annotated[
+        Literal["same"] | OutputFormat, Field(description="Of the answer; 'same' keeps the upload's, BMP becomes PNG.")
+    ] = "same"
+    depth: Annotated[
+        Annotated[Literal[8, 16], BeforeValidator(_number)] | None,
+        Field(description="Bits per sample; the upload's by default. 16 needs PNG or TIFF."),
+    ] = None
+    seal: Annotated[
+        SealPolicy | None, Field(description="Where the exact faces are kept; the tenant's policy by default.")
+    ] = None
+    coverage: Annotated[Coverage, Field(description="'head' takes hair and ears along.")] = "face"
+    keep: Annotated[
+        Boxes, Field(description="Faces centred in these boxes stay visible.", examples=["[[10, 10, 60, 80]]"])
+    ] = ()
+    only: Annotated[Boxes, Field(description="All other faces stay visible.", examples=["[[10, 10, 60, 80]]"])] = ()
+    extra: Annotated[
+        Boxes, Field(description="Replaced although no face was found there.", examples=["[[10, 10, 60, 80]]"])
+    ] = ()
+    no_faces: Annotated[Literal["error", "pass"], Field(description="What to do with an image without faces.")] = (
+        "error"
+    )
+    metadata: Annotated[MetadataPolicy, Field(description="What survives of the upload's metadata.")] = "strip"
+
+
+class RecoverForm(_Form):
+    """Fields of a recovery, besides the image."""
+
+    reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["court order"])]
+    case: Annotated[str | None, Field(max_length=1000, description="The file or ticket it belongs to.")] = None
+    record: Annotated[UUID | None, Field(description="For an image that lost its metadata.")] = None
+    faces: Annotated[
+        Json[Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=_MAX_LIST)]] | None,
+        Field(description="Indices; only these faces come back.", examples=["[0, 2]"]),
+    ] = None
+    fidelity: Annotated[
+        Literal["best", "generative"],
+        Field(description="'best' gives the exact pixels where they are sealed."),
+    ] = "best"
+
+
+class FoundFace(BaseModel):
+    """A face the detector found."""
+
+    box: Annotated[Box, Field(description="Left, top, right, bottom in pixels of the upright image.")]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
+class Found(BaseModel):
+    """The faces of an image, best first."""
+
+    faces: list[FoundFace]
+
+
+class ReplacedFace(BaseModel):
+    """A face that was replaced."""
+
+    box: Annotated[tuple[int, int, int, int], Field(description="Left, top, right, bottom in pixels.")]
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    scale: Annotated[int, Field(ge=1, description="Pixels per cell of the model's grid.")]
+
+
+class AnonymizedImage(BaseModel):
+    """An anonymized image and what is known of it."""
+
+    record: Annotated[UUID | None, Field(description="Id of the record; null when there was no face.")]
+    faces: list[ReplacedFace]
+    format: OutputFormat
+    image: Annotated[str, Field(description="The file, in base64.")]
+
+
+class Health(BaseModel):
+    """How the service is."""
+
+    status: Literal["ok", "unavailable", "draining"]
+    parts: Annotated[dict[str, Literal["ok", "unavailable"]], Field(description="Empty for liveness.")] = {}
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    type: Annotated[str, Field(description="Stable.", examples=["urn:visard:problem:no-faces"])]
+    title: Annotated[str, Field(examples=["No faces"])]
+    status: Annotated[int, Field(examples=[422])]
+    detail: Annotated[str, Field(examples=["no face was found in the image"])]
+    instance: Annotated[str, Field(description="Id of the request.")]

@@ -1,0 +1,79 @@
+"""Blocking work for the event loop: bounded threads, bounded admission, and callers who leave."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from starlette.requests import Request
+
+from service.errors import EngineBusy
+
+_T = TypeVar("_T")
+_QUICK_THREADS = 4
+
+
+class Workers:
+    """Two pools: one for the operations, a small one for look-ups that must not wait behind them.
+
+    Admission is bounded too, from the first byte of an upload to the last of the answer: what is admitted
+    holds an image in memory.
+    """
+
+    def __init__(self, threads: int, admitted: int) -> None:
+        """Make the pools.
+
+        Args:
+            threads: operations at a time.
+            admitted: requests at a time, those that upload or wait among them.
+        """
+        self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
+        self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
+        self._limit = admitted
+        self._admitted = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place; on the event loop's thread only.
+
+        Raises:
+            EngineBusy: all are taken.
+        """
+        if self._admitted >= self._limit:
+            raise EngineBusy("too many requests at once: try again later")
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
+
+    async def quickly(self, call: Callable[[], _T]) -> _T:
+        """Run a look-up."""
+        return await asyncio.get_running_loop().run_in_executor(self._quick, call)
+
+    async def run(self, request: Request, call: Callable[[threading.Event], _T]) -> _T:
+        """Run an operation, whose event is set as soon as the client is gone; the body has been read."""
+        gone = threading.Event()
+        work = asyncio.get_running_loop().run_in_executor(self._slow, call, gone)
+        watch = asyncio.create_task(_watch(request, gone))
+        try:
+            # Shielded: the operation itself sees the event and ends, with its audit entries in order.
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            gone.set()
+            raise
+        finally:
+            watch.cancel()
+
+    def close(self) -> None:
+        """Let what runs end and start nothing more."""
+        self._slow.shutdown(cancel_futures=True)
+        self._quick.shutdown(cancel_futures=True)
+
+
+async def _watch(request: Request, gone: threading.Event) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    gone.set()

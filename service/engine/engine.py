@@ -1,0 +1,112 @@
+"""The door: blocking calls for any thread."""
+
+import copy
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, cast
+
+import torch
+from torch import Tensor
+
+from service.core.context import Denoiser
+from service.core.scheme import Plan
+from service.core.solver import Progress
+from service.core.transform import Norms
+from service.engine.batch import FaceTask, Solve, to_originals, to_strangers
+from service.engine.device import Device, Observer, Request
+
+_EXIT_PATIENCE_S = 5.0
+
+
+class Networks(Protocol):
+    """Where the engine takes its networks from."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks live."""
+        ...
+
+    def denoiser(self, digest: bytes) -> Denoiser:
+        """The network of the bundle with this digest; raises BundleUnknown."""
+        ...
+
+
+class Engine:
+    """Runs batches on the device; may be called from any thread, and blocks it.
+
+    The thread starts with the first request. It is a daemon, so that a command line may end at any time;
+    what runs then is given a few seconds at exit, because a thread cut off inside the device can crash.
+    """
+
+    def __init__(self, networks: Networks, queue_limit: int = 64, observer: Observer | None = None) -> None:
+        self._networks = networks
+        self._cancel: threading.Event | None = None
+        self._owner: Engine | None = None
+        self._device = Device(networks.device, queue_limit, observer)
+        weakref.finalize(self, self._device.close, _EXIT_PATIENCE_S, 0.0)
+
+    def anonymize(
+        self, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None = None
+    ) -> list[tuple[Tensor, Norms]]:
+        """Strangers, (3, R, R) float64 each, and the norms that recovery needs, in order.
+
+        Raises:
+            BundleUnknown: no network with this digest.
+            EngineBusy, EngineClosed: not taken on, or given up at shutdown.
+            CallerGone: cancelled by the caller.
+        """
+        return cast(list[tuple[Tensor, Norms]], self._run(to_strangers, digest, plan, tasks, progress))
+
+    def recover(
+        self, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None = None
+    ) -> list[Tensor]:
+        """The original faces, (3, R, R) float64 each, in order.
+
+        Raises:
+            BundleUnknown, EngineBusy, EngineClosed, CallerGone: as for ``anonymize``.
+        """
+        return cast(list[Tensor], self._run(to_originals, digest, plan, tasks, progress))
+
+    def cancelled_by(self, event: threading.Event) -> Self:
+        """The same engine for one caller: once ``event`` is set, what it asked for is dropped."""
+        handle = copy.copy(self)
+        handle._cancel = event
+        # The device closes with the engine it was made by, which therefore has to live as long.
+        handle._owner = self
+        return handle
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return self._device.waiting
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests are taken on."""
+        return self._device.alive
+
+    def close(self, deadline_s: float = _EXIT_PATIENCE_S) -> None:
+        """Take on nothing more, finish what waits for up to ``deadline_s``, and fail the rest."""
+        self._device.close(deadline_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(
+        self, solve: Solve, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None
+    ) -> list[Any]:
+        if not tasks:
+            return []
+        # Loading a network takes seconds: the caller's thread does it, not the device's.
+        denoiser = self._networks.denoiser(digest)
+        request = Request(solve, digest, plan, tuple(tasks), denoiser, progress, self._cancel or threading.Event())
+        self._device.submit(request)
+        try:
+            return request.result.result()
+        except KeyboardInterrupt:
+            request.cancel.set()
+            raise

@@ -1,0 +1,1 @@
+"""What protection and recovery are worth, measured on photos through files. Offline: no part of serving."""

@@ -1,0 +1,88 @@
+"""What a report is made of: rates with their counts, spreads, and the two measures behind most of them."""
+
+import math
+from collections.abc import Iterable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+EQUAL_DB = 120.0
+"""PSNR reported for equal pixels."""
+
+Array = NDArray[np.float64]
+
+
+class Figures(BaseModel):
+    """Base of every part of a report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rate(Figures):
+    """How many of how many."""
+
+    hits: int
+    of: int
+
+    @classmethod
+    def counted(cls, outcomes: Iterable[bool]) -> Self:
+        """Count the true ones."""
+        seen = list(outcomes)
+        return cls(hits=sum(seen), of=len(seen))
+
+    def __str__(self) -> str:
+        return f"{self.hits}/{self.of} ({100 * self.hits / self.of:.1f} %)" if self.of else "0/0"
+
+
+class Spread(Figures):
+    """Median and worst of values where larger is better; None when there are none."""
+
+    median: float | None
+    worst: float | None
+    count: int
+
+    @classmethod
+    def over(cls, values: Iterable[float]) -> Self:
+        """Summarize ``values``."""
+        seen = list(values)
+        if not seen:
+            return cls(median=None, worst=None, count=0)
+        return cls(median=float(np.median(seen)), worst=min(seen), count=len(seen))
+
+    def __str__(self) -> str:
+        if self.median is None or self.worst is None:
+            return "none"
+        return f"median {self.median:.1f}, worst {self.worst:.1f} (n = {self.count})"
+
+
+def psnr(one: NDArray[Any], other: NDArray[Any], top: int = 255) -> float:
+    """Peak signal-to-noise ratio in dB, at most ``EQUAL_DB``.
+
+    Args:
+        one, other: of one shape, in [0, top].
+    """
+    error = float(np.mean((one.astype(np.float64) - other) ** 2)) / top**2 if one.size else 0.0
+    return EQUAL_DB if error == 0 else min(EQUAL_DB, -10 * math.log10(error))
+
+
+def auc(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
+    """Area under the ROC curve: the chance that a positive scores higher than a negative, ties counted half.
+
+    Args:
+        scores: (n,).
+        positive: (n,), with both values present.
+    """
+    _, rank, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(counts) - (counts - 1) / 2)[rank]
+    hits = int(positive.sum())
+    return float((middle[positive].sum() - hits * (hits + 1) / 2) / (hits * (len(scores) - hits)))
+
+
+def auc_interval(area: float, positives: int, negatives: int) -> tuple[float, float]:
+    """95 % interval of an AUC (Hanley & McNeil 1982, eq. 1)."""
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (positives - 1) * (q1 - area**2) + (negatives - 1) * (q2 - area**2)
+    half = 1.96 * math.sqrt(max(variance, 0.0) / (positives * negatives))
+    return max(0.0, area - half), min(1.0, area + half)

@@ -1,0 +1,186 @@
+"""The game: one of two faces was anonymized in the same context; which? Image and record are given."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.core.transform import Scheme
+from service.evaluation.clues import Clues, face_clues, file_clues, see
+from service.evaluation.figures import Array, Figures, auc, auc_interval
+from service.evaluation.portraits import Portrait, plan_for
+from service.evaluation.scenes import KnownFace, Scene, scenes
+from service.evaluation.studio import Studio
+
+_FOLDS = 5
+_SHUFFLES = 500
+
+Labels = NDArray[np.bool_]
+
+
+class GameFigures(Figures):
+    """How well the adversary tells the faces apart.
+
+    Attributes:
+        trials: in all; half of each scene's show one face, half the other.
+        scenes: contexts with two candidate faces each.
+        statistics: how many were tried.
+        held_out: AUC of all statistics together, on trials the adversary did not learn from.
+        interval: its 95 % interval.
+        best: the single statistic with the largest AUC (the better of both directions).
+        best_auc: its AUC.
+        chance: what the largest of so many statistics' AUCs stays under in 95 of 100 shuffles of the labels.
+        single: AUC of each statistic.
+    """
+
+    trials: int
+    scenes: int
+    statistics: int
+    held_out: float
+    interval: tuple[float, float]
+    best: str
+    best_auc: float
+    chance: float
+    single: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What was played.
+
+    Attributes:
+        names: of the S statistics.
+        values: (n, S).
+        labels: (n,) bool, which face it was.
+        scene: (n,) int, which scene it was.
+    """
+
+    names: list[str]
+    values: Array = field(repr=False)
+    labels: Labels = field(repr=False)
+    scene: NDArray[np.int64] = field(repr=False)
+
+
+def play(
+    portraits: Sequence[Portrait], studio: Studio, *, trials: int, count: int, seed: int, scheme: Scheme
+) -> GameFigures:
+    """Play and judge.
+
+    Args:
+        portraits: at least three.
+        trials: per scene, an even number.
+        count: of scenes.
+        scheme: of the keyed transform; keys are fresh in every trial.
+    """
+    rng = np.random.default_rng(seed)
+    rows: list[Clues] = []
+    labels: list[Labels] = []
+    for scene in scenes(portraits, count):
+        drawn = rng.permutation(np.arange(trials) % 2 == 0)
+        rows += _played(scene, drawn, studio, scheme)
+        labels.append(drawn)
+    values = np.array([list(row.values()) for row in rows])
+    which = np.repeat(np.arange(count), trials)
+    return judge(Trials(list(rows[0]), values, np.concatenate(labels), which), rng)
+
+
+def judge(played: Trials, rng: np.random.Generator) -> GameFigures:
+    """Every statistic by itself, and all of them together on held-out trials."""
+    values = _standardized(played.values, played.scene)
+    labels = played.labels
+    single = [_either(auc(column, labels)) for column in values.T]
+    shuffled = [_largest(values, _shuffled(labels, played.scene, rng)) for _ in range(_SHUFFLES)]
+    held_out = auc(_learned(values, labels, played.scene, rng), labels)
+    best = int(np.argmax(single))
+    return GameFigures(
+        trials=len(labels),
+        scenes=len(np.unique(played.scene)),
+        statistics=len(played.names),
+        held_out=held_out,
+        interval=auc_interval(held_out, int(labels.sum()), int((~labels).sum())),
+        best=played.names[best],
+        best_auc=single[best],
+        chance=float(np.percentile(shuffled, 95)),
+        single=dict(zip(played.names, single, strict=True)),
+    )
+
+
+def _played(scene: Scene, drawn: Labels, studio: Studio, scheme: Scheme) -> list[Clues]:
+    """Anonymize the face drawn in each trial through files, and collect what the adversary sees."""
+    bundles, bundle = studio.parts.bundles, studio.parts.bundles.default
+    told = replace(studio, parts=replace(studio.parts, detector=KnownFace(scene.face)))
+    pair = [told.write_png(portrait.pixels) for portrait in (scene.one, scene.other)]
+    originals = [told.read(file) for file in pair]
+    made, outer = [], []
+    for is_one in drawn:
+        which = 0 if is_one else 1
+        data = pair[which].read_bytes()
+        started = time.perf_counter()
+        made.append(told.anonymize(data, originals[which], format="png", scheme=scheme))
+        seconds = time.perf_counter() - started
+        outer.append(file_clues(made[-1].file.read_bytes(), made[-1].picture.record or b"", seconds))
+    pictures = [*originals, *(one.picture for one in made)]
+    views = [scene.one.views(picture.pixels)[0] for picture in pictures]
+    plan = plan_for(bundle.manifest.numerics, scheme, lossy=False)
+    one, other, *shown = see(views, bundles, bundle.digest, plan)
+    generate = views[0].inside.counts > 0
+    inner = [face_clues(face, one, other, generate) for face in shown]
+    return [a | b for a, b in zip(outer, inner, strict=True)]
+
+
+def _standardized(values: Array, scene: NDArray[np.int64]) -> Array:
+    """Zero mean and unit variance in each scene; a statistic that does not vary becomes zero."""
+    out = np.zeros_like(values)
+    for index in np.unique(scene):
+        rows = values[scene == index]
+        spread = rows.std(axis=0)
+        constant = spread <= 1e-12 * np.abs(rows).max(axis=0)
+        out[scene == index] = np.where(constant, 0.0, (rows - rows.mean(axis=0)) / np.where(constant, 1.0, spread))
+    return out
+
+
+def _either(area: float) -> float:
+    return max(area, 1 - area)
+
+
+def _largest(values: Array, labels: Labels) -> float:
+    return max(_either(auc(column, labels)) for column in values.T)
+
+
+def _shuffled(labels: Labels, scene: NDArray[np.int64], rng: np.random.Generator) -> Labels:
+    out = labels.copy()
+    for index in np.unique(scene):
+        out[scene == index] = rng.permutation(labels[scene == index])
+    return out
+
+
+def _learned(values: Array, labels: Labels, scene: NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Scores of a linear discriminant with diagonal covariance, learned per scene on the other folds."""
+    scores = np.zeros(len(labels))
+    for index in np.unique(scene):
+        here = np.flatnonzero(scene == index)
+        fold = _folds(labels[here], rng)
+        for i in range(_FOLDS):
+            learn, test = here[fold != i], here[fold == i]
+            scores[test] = _discriminant(values[learn], labels[learn], values[test])
+    return scores
+
+
+def _folds(labels: Labels, rng: np.random.Generator) -> NDArray[np.int64]:
+    """A fold for each trial, both faces spread evenly."""
+    fold = np.zeros(len(labels), np.int64)
+    for side in (True, False):
+        rows = rng.permutation(np.flatnonzero(labels == side))
+        fold[rows] = np.arange(len(rows)) % _FOLDS
+    return fold
+
+
+def _discriminant(learn: Array, labels: Labels, test: Array) -> Array:
+    if labels.all() or not labels.any():
+        return np.zeros(len(test))
+    one, other = learn[labels], learn[~labels]
+    weights = (one.mean(axis=0) - other.mean(axis=0)) / (one.var(axis=0) + other.var(axis=0) + 1e-3)
+    scores: Array = (test - (one.mean(axis=0) + other.mean(axis=0)) / 2) @ weights
+    return scores

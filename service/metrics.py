@@ -1,0 +1,80 @@
+"""What operators can measure. Labels are bounded: no tenant, subject, record or path ever becomes one."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100)
+_FACES = (1, 2, 4, 8, 16, 32)
+
+
+class Metrics:
+    """Collectors in a registry of their own; also the engine's observer."""
+
+    def __init__(self, version: str, weights: str) -> None:
+        """Make the collectors.
+
+        Args:
+            version: of the service.
+            weights: digest of the default bundle, hexadecimal.
+        """
+        own = CollectorRegistry()
+        self._registry = own
+        self._requests = Counter(
+            "visard_requests", "Requests by route and class of status.", ["route", "status"], registry=own
+        )
+        self._request_seconds = Histogram(
+            "visard_request_duration_seconds", "Time to the answer.", ["route"], buckets=_SECONDS, registry=own
+        )
+        self._phase_seconds = Histogram(
+            "visard_phase_duration_seconds", "Time in one phase of the work.", ["phase"], buckets=_SECONDS, registry=own
+        )
+        self._faces = Counter("visard_faces", "Faces handled, by operation.", ["operation"], registry=own)
+        self._batch = Histogram("visard_batch_faces", "Faces in a batch.", buckets=_FACES, registry=own)
+        self._recoveries = Counter(
+            "visard_recoveries", "Recoveries by outcome and fidelity.", ["outcome", "fidelity"], registry=own
+        )
+        self._audit_failures = Counter("visard_audit_write_failures", "Audit entries not committed.", registry=own)
+        self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody did not answer.", registry=own)
+        self._queue = Gauge("visard_queue_depth", "Requests waiting for the device.", registry=own)
+        Gauge("visard_build_info", "Always 1.", ["version", "weights"], registry=own).labels(version, weights).set(1)
+
+    def watch_queue(self, waiting: Callable[[], int]) -> None:
+        """Ask for the depth of the engine's queue at every scrape."""
+        self._queue.set_function(waiting)
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Count a request; ``route`` is its template."""
+        self._requests.labels(route, f"{status // 100}xx").inc()
+        self._request_seconds.labels(route).observe(seconds)
+
+    def handled(self, operation: str, faces: int) -> None:
+        """Count faces of an operation that succeeded."""
+        self._faces.labels(operation).inc(faces)
+
+    def recovery(self, outcome: str, fidelity: str = "none") -> None:
+        """Count an attempt by how it ended."""
+        self._recoveries.labels(outcome, fidelity).inc()
+
+    def audit_failed(self) -> None:
+        """Count an audit entry that was not committed."""
+        self._audit_failures.inc()
+
+    def keys_failed(self) -> None:
+        """Count a key custody that did not answer."""
+        self._key_errors.inc()
+
+    def waited(self, seconds: float) -> None:
+        """Time of a request in the engine's queue."""
+        self._phase_seconds.labels("queue").observe(seconds)
+
+    def solved(self, seconds: float, faces: int) -> None:
+        """Time of a batch on the device."""
+        self._phase_seconds.labels("solve").observe(seconds)
+        self._batch.observe(faces)
+
+    def render(self) -> bytes:
+        """The text exposition format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,172 @@
+"""The whole service in process, on a small network: SQLite, local keys, CenterFace; and callers of two tenants."""
+
+import asyncio
+import io
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.data import astronaut
+
+from service.access.principal import Scope
+from service.access.tokens import TokenStore
+from service.api import Desk
+from service.app import create_app, open_access
+from service.settings import Settings
+from tests.small_bundle import write_small_bundle
+
+TENANT, OTHER = "hospital", "newspaper"
+Pixels = NDArray[np.uint8]
+
+
+def encoded(pixels: Pixels, kind: str = "PNG", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, kind, **options)
+    return out.getvalue()
+
+
+def pixels_of(data: bytes) -> Pixels:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+@dataclass(frozen=True)
+class Service:
+    """An application, and tokens for it by what they are for."""
+
+    app: FastAPI
+    tokens: dict[str, str]
+
+    @property
+    def desk(self) -> Desk:
+        return self.app.state.desk
+
+    def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
+        """The audit log."""
+        entries, after = [], None
+        while page := self.desk.parts.audit.entries(tenant, 100, after):
+            entries += page
+            after = page[-1].index
+        return [json.loads(entry.body) for entry in entries]
+
+    def request(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
+        """One request; ``token`` by its name."""
+        headers = dict(options.pop("headers", {}))
+        if token is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[token]}"
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
+            async with httpx.AsyncClient(transport=transport, base_url="http://visard") as client:
+                return await client.request(method, path, headers=headers, **options)
+
+        # A loop of its own, whatever the test itself runs in.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, ask()).result(60)
+
+    def post(self, path: str, token: str | None, image: bytes | None, **fields: object) -> httpx.Response:
+        """A form; with ``headers`` if given."""
+        headers = fields.pop("headers", {})
+        files = {name: (None, str(value)) for name, value in fields.items()}
+        if image is not None:
+            files["image"] = ("photo", image)
+        return self.request("POST", path, token, files=files, headers=headers)
+
+
+def make_tokens(tokens: TokenStore) -> dict[str, str]:
+    """One token for each thing that may be wrong, or right."""
+    both = [Scope.ANONYMIZE, Scope.RECOVER]
+    soon = datetime.now(UTC) + timedelta(days=1)
+    long_ago = TokenStore(tokens._engine, tokens._pepper, lambda: datetime.now(UTC) - timedelta(days=2))
+    return {
+        "all": tokens.create(TENANT, "auditor", both, soon)[1],
+        "anonymize": tokens.create(TENANT, "camera", [Scope.ANONYMIZE])[1],
+        "recover": tokens.create(TENANT, "court", [Scope.RECOVER])[1],
+        "other": tokens.create(OTHER, "editor", both)[1],
+        "expired": long_ago.create(TENANT, "late", both, datetime.now(UTC) - timedelta(days=1))[1],
+    }
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
+
+
+@pytest.fixture(scope="session")
+def settings_for(small_bundle: Path) -> Callable[[Path], Settings]:
+    """Settings of an installation with two tenants below a directory."""
+
+    def make(home: Path) -> Settings:
+        settings = Settings(home=home, weights=small_bundle)
+        with open_access(settings) as access:
+            for tenant in (TENANT, OTHER):
+                access.tenants.create(tenant)
+                access.keys.create(tenant)
+        return settings
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, settings_for: Callable[[Path], Settings]) -> Iterator[Service]:
+    """One for all tests: each reads only what it adds to the log."""
+    app = create_app(settings_for(tmp_path_factory.mktemp("visard") / "home"))
+    yield Service(app, make_tokens(app.state.desk.tokens))
+    close(app)
+
+
+def close(app: FastAPI) -> None:
+    """Run the application's lifespan to its end."""
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, live()).result(60)
+
+
+@pytest.fixture(scope="session")
+def portrait() -> Pixels:
+    """(220, 200, 3): one face of about 100 x 70 pixels."""
+    return np.ascontiguousarray(astronaut()[20:240, 120:320])
+
+
+@pytest.fixture(scope="session")
+def photo(portrait: Pixels) -> bytes:
+    """The portrait as a PNG file."""
+    return encoded(portrait)
+
+
+@pytest.fixture(scope="session")
+def grey() -> bytes:
+    """A small image without a face."""
+    return encoded(np.full((60, 60, 3), 120, np.uint8))
+
+
+@pytest.fixture(scope="session")
+def anonymized(service: Service, photo: bytes) -> httpx.Response:
+    """The photo, anonymized for the first tenant."""
+    answer = service.post("/v1/anonymize", "all", photo)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def assert_problem(answer: httpx.Response, status: int, slug: str) -> None:
+    """``answer`` is a problem document of this kind."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    body = answer.json()
+    assert set(body) == {"type", "title", "status", "detail", "instance"}
+    assert (body["type"], body["status"]) == (f"urn:visard:problem:{slug}", status)
+    assert body["detail"]
+    assert body["instance"] == answer.headers["x-request-id"]

@@ -1,0 +1,186 @@
+"""Clients that leave, too many of them, parts that fail, and settings that do not fit."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.api import Desk
+from service.api.readiness import Readiness
+from service.api.workers import Workers
+from service.app import create_app
+from service.errors import NotForProduction, SettingsInvalid
+from service.settings import Settings
+from tests.api.conftest import Service, assert_problem
+from tests.api.test_uploads import END, FORM, _part
+
+PATIENCE_S = 20
+
+
+@contextmanager
+def _at(service: Service, desk: Desk) -> Iterator[None]:
+    before = service.desk
+    service.app.state.desk = desk
+    try:
+        yield
+    finally:
+        service.app.state.desk = before
+
+
+@dataclass
+class Gated:
+    """A part that waits at the gate before it answers as the real one."""
+
+    real: Any
+    begun: threading.Event = field(default_factory=threading.Event)
+    gate: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, *arguments: Any) -> Any:
+        self.begun.set()
+        assert self.gate.wait(PATIENCE_S)
+        return self.real(*arguments)
+
+    def record_key(self, *arguments: Any) -> Any:
+        return self(*arguments)
+
+
+async def _leave_during(service: Service, path: str, token: str, body: bytes, part: Gated) -> list[dict[str, Any]]:
+    """Send a request, go away once ``part`` is at work, and return what was answered nevertheless."""
+    loop, bodies, sent = asyncio.get_running_loop(), [body], []
+
+    async def receive() -> dict[str, Any]:
+        if bodies:
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+        await asyncio.to_thread(part.begun.wait, PATIENCE_S)
+        # Behind whoever hears of the disconnect.
+        loop.call_soon(part.gate.set)
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    headers = {"authorization": f"Bearer {service.tokens[token]}", "content-type": FORM["Content-Type"]}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "headers": raw,
+        "client": ("127.0.0.1", 1),
+        "server": ("visard", 80),
+    }
+    await service.app(scope, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize("path", ["/v1/anonymize", "/v1/recover"])
+def test_a_client_that_leaves_gets_no_time_on_the_device(
+    path: str, service: Service, photo: bytes, anonymized: httpx.Response
+) -> None:
+    desk = service.desk
+    recovering = path.endswith("recover")
+    part = Gated(desk.parts.keys.record_key if recovering else desk.parts.detector)
+    parts = replace(desk.parts, **{"keys" if recovering else "detector": part})
+    fields = _part("reason", b"test") + _part("fidelity", b"generative") if recovering else b""
+    body = fields + _part("image", anonymized.content if recovering else photo) + END
+    before = _batches(service)
+    with _at(service, replace(desk, parts=parts)), ThreadPoolExecutor(1) as thread:
+        sent = thread.submit(asyncio.run, _leave_during(service, path, "all", body, part)).result(PATIENCE_S)
+    assert sent[0]["status"] == 499
+    assert _batches(service) == before
+    if recovering:
+        intent, outcome = service.entries()[-2:]
+        assert intent["attempt"] == outcome["attempt"]
+        assert (outcome["result"], outcome["detail"]) == ("failed", "caller-gone")
+
+
+def _batches(service: Service) -> str:
+    lines = service.request("GET", "/metrics").text.splitlines()
+    return next(line for line in lines if line.startswith("visard_batch_faces_count"))
+
+
+def test_more_requests_than_admitted_are_told_to_come_back(service: Service, grey: bytes) -> None:
+    desk = service.desk
+    part = Gated(desk.parts.detector)
+    workers = Workers(threads=1, admitted=1)
+    narrow = replace(desk, parts=replace(desk.parts, detector=part), workers=workers)
+    with _at(service, narrow), ThreadPoolExecutor(1) as pool:
+        first: Future[httpx.Response] = pool.submit(service.post, "/v1/detect", "all", grey)
+        assert part.begun.wait(PATIENCE_S)
+        for path in ("/v1/detect", "/v1/anonymize", "/v1/recover"):
+            refused = service.post(path, "all", grey, reason="test")
+            assert_problem(refused, 429, "engine-busy")
+            assert int(refused.headers["retry-after"]) > 0
+        assert service.request("GET", "/livez").status_code == 200
+        part.gate.set()
+        assert first.result(PATIENCE_S).status_code == 200
+        assert service.post("/v1/detect", "all", grey).status_code == 200
+    workers.close()
+
+
+def test_readiness_names_the_part_that_is_not_well(service: Service) -> None:
+    assert service.request("GET", "/readyz").json() == {
+        "status": "ok",
+        "parts": {"database": "ok", "keys": "ok", "engine": "ok", "weights": "ok"},
+    }
+    assert service.request("GET", "/healthz").status_code == 200
+
+    def broken() -> None:
+        raise OSError("/secret/path")
+
+    readiness = Readiness({"database": broken, "keys": lambda: None})
+    with _at(service, replace(service.desk, readiness=readiness)):
+        answer = service.request("GET", "/readyz")
+        assert answer.status_code == 503
+        assert answer.json() == {"status": "unavailable", "parts": {"database": "unavailable", "keys": "ok"}}
+        assert service.request("GET", "/livez").json() == {"status": "ok", "parts": {}}
+    readiness.close()
+
+
+def test_readiness_drops_while_draining(service: Service) -> None:
+    readiness = Readiness({"keys": lambda: None})
+    readiness.draining = True
+    with _at(service, replace(service.desk, readiness=readiness)):
+        answer = service.request("GET", "/readyz")
+    readiness.close()
+    assert (answer.status_code, answer.json()["status"]) == (503, "draining")
+
+
+def test_production_refuses_what_is_for_development(tmp_path: Path, small_bundle: Path) -> None:
+    with pytest.raises(NotForProduction, match=r"local keystore.*SQLite"):
+        create_app(Settings(home=tmp_path, weights=small_bundle, env="production"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("VISARD_FROBNICATE", "1", "no setting VISARD_FROBNICATE"),
+        ("VISARD_PORT", "70000", "VISARD_PORT"),
+        ("VISARD_ENV", "hunter2", "VISARD_ENV"),
+        ("VISARD_ADMITTED", "0", "VISARD_ADMITTED"),
+    ],
+)
+def test_settings_that_are_unknown_or_wrong(name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=words) as raised:
+        Settings()
+    assert "hunter2" not in str(raised.value)
+
+
+def test_settings_of_tests_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISARD_TEST_ANYTHING", "1")
+    monkeypatch.setenv("VISARD_QUEUE_LIMIT", "3")
+    assert Settings().queue_limit == 3

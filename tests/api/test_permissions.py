@@ -1,0 +1,157 @@
+"""Who may do what, and what the audit log says about those who may not."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from service.access.principal import Scope
+from service.api.auth import Allowed
+from tests.api.conftest import OTHER, Service, assert_problem, encoded, pixels_of
+
+ROUTES = {
+    "POST /v1/anonymize": Scope.ANONYMIZE,
+    "POST /anonymize": Scope.ANONYMIZE,
+    "POST /v1/detect": Scope.ANONYMIZE,
+    "POST /v1/recover": Scope.RECOVER,
+    "POST /recover": Scope.RECOVER,
+    "GET /livez": None,
+    "GET /readyz": None,
+    "GET /healthz": None,
+    "GET /metrics": None,
+    "GET /openapi.json": None,
+}
+
+
+def _scope(route: object) -> Scope | None:
+    dependencies = route.dependant.dependencies if isinstance(route, APIRoute) else []
+    scopes = [d.call.scope for d in dependencies if isinstance(d.call, Allowed)]
+    return scopes[0] if scopes else None
+
+
+def test_every_route_needs_the_scope_it_should(service: Service) -> None:
+    found = {}
+    for route in _flat(service.app.routes):
+        for method in route.methods - {"HEAD"}:
+            found[f"{method} {route.path}"] = _scope(route)
+    assert found == ROUTES
+
+
+def _flat(routes: list[object]) -> list[object]:
+    found = []
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        found += _flat(inner.routes) if inner is not None else [route]
+    return found
+
+
+@pytest.mark.parametrize("path", [route.split()[1] for route, scope in ROUTES.items() if scope])
+@pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer visard_guess", "Basic dXNlcjpwYXNz", "Bearer \xff"])
+def test_no_token_no_answer(path: str, authorization: str | None, service: Service) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+    answer = service.request("POST", path, content=_Unread(), headers=headers)
+    assert_problem(answer, 401, "token-refused")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+class _Unread:
+    """A body that fails the test when somebody reads it."""
+
+    async def __aiter__(self):
+        raise AssertionError("the body was read before the caller was known")
+        yield b""
+
+
+@pytest.mark.parametrize(
+    ("path", "token"), [("/v1/anonymize", "recover"), ("/v1/detect", "recover"), ("/v1/recover", "anonymize")]
+)
+def test_a_missing_scope_is_refused_before_the_body_is_read(path: str, token: str, service: Service) -> None:
+    answer = service.request("POST", path, token, content=_Unread())
+    assert_problem(answer, 403, "scope-missing")
+    assert "insufficient_scope" in answer.headers["www-authenticate"]
+
+
+def test_denied_recoveries_are_in_the_log(service: Service, photo: bytes) -> None:
+    before = len(service.entries())
+    for token, fields, status, slug in (
+        ("anonymize", {"reason": "curious"}, 403, "scope-missing"),
+        ("expired", {"reason": "too late"}, 401, "token-refused"),
+        ("recover", {}, 422, "form-invalid"),
+        ("recover", {"reason": " "}, 422, "reason-invalid"),
+        ("recover", {"reason": "two\nlines"}, 422, "reason-invalid"),
+        ("recover", {"reason": "fine", "case": "nul\0"}, 422, "reason-invalid"),
+        ("recover", {"reason": "court order"}, 404, "record-unknown"),
+    ):
+        assert_problem(service.post("/v1/recover", token, photo, **fields), status, slug)
+    entries = service.entries()[before:]
+    assert [entry["kind"] for entry in entries] == ["intent", "outcome"] * 7
+    said = [(entry["result"], entry["detail"]) for entry in entries[1::2]]
+    assert said == [
+        ("denied", "scope-missing"),
+        ("denied", "token-refused"),
+        ("invalid", "form-invalid"),
+        *[("invalid", "reason-invalid")] * 3,
+        ("denied", "record-unknown"),
+    ]
+    assert [entry["subject"] for entry in entries[::2]] == ["camera", "late", *["court"] * 5]
+
+
+def test_a_token_nobody_has_leaves_no_trace(service: Service, photo: bytes) -> None:
+    before = len(service.entries())
+    service.request("POST", "/v1/recover", headers={"Authorization": "Bearer visard_" + "x" * 43})
+    assert len(service.entries()) == before
+
+
+def test_another_tenants_image_is_an_unknown_one(service: Service, anonymized: httpx.Response, photo: bytes) -> None:
+    bare = encoded(pixels_of(anonymized.content))
+    record = anonymized.headers["x-visard-record"]
+    before = len(service.entries(OTHER))
+    answers = [
+        service.post("/v1/recover", "other", image, reason="scoop", **fields)
+        for image in (photo, bare, anonymized.content)
+        for fields in ({}, {"record": record}, {"record": uuid4()})
+    ]
+    for answer in answers:
+        assert_problem(answer, 404, "record-unknown")
+    assert len({(_without_instance(answer), _headers(answer)) for answer in answers}) == 1
+    outcomes = service.entries(OTHER)[before:][1::2]
+    assert [entry["result"] for entry in outcomes] == ["denied"] * len(answers)
+
+
+def test_a_tampered_record_is_an_unknown_one(service: Service, anonymized: httpx.Response, photo: bytes) -> None:
+    from service.imaging import decode, encode
+
+    picture = decode(anonymized.content)
+    for at in (30, 41, len(picture.record) // 2):  # nonce, key version, body
+        record = bytearray(picture.record)
+        record[at] ^= 1
+        answer = service.post(
+            "/v1/recover", "all", encode(picture, format="png", record=bytes(record), metadata="strip"), reason="test"
+        )
+        unknown = service.post("/v1/recover", "all", photo, reason="test")
+        assert (answer.status_code, _without_instance(answer)) == (404, _without_instance(unknown))
+
+
+@pytest.mark.parametrize("tenant", ["keyless", "shredded"])
+def test_a_tenant_without_a_key_learns_nothing(
+    tenant: str, service: Service, anonymized: httpx.Response, photo: bytes
+) -> None:
+    desk = service.desk
+    desk.tenants.create(tenant)
+    if tenant == "shredded":
+        desk.parts.keys.create(tenant)
+        desk.parts.keys.rotate(tenant)
+        desk.parts.keys.destroy(tenant, 1)
+    service.tokens[tenant] = desk.tokens.create(tenant, "nobody", [Scope.RECOVER])[1]
+    answers = [service.post("/v1/recover", tenant, image, reason="test") for image in (photo, anonymized.content)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert _without_instance(answers[0]) == _without_instance(answers[1])
+
+
+def _without_instance(answer: httpx.Response) -> str:
+    return str({key: value for key, value in answer.json().items() if key != "instance"})
+
+
+def _headers(answer: httpx.Response) -> tuple[str, ...]:
+    return tuple(sorted(answer.headers))

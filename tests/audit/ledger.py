@@ -1,0 +1,53 @@
+"""Entries for the tests of this room, and a signer."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Engine
+
+from service.audit.entry import Outcome, RecoveryAttempt, Result
+from service.audit.log import AuditLog
+from service.audit.signing import LocalSigner
+from service.audit.stored import stored_log
+from service.audit.verify import Finding, verify_entries
+
+TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+ORIGIN = "visard/acme"
+SIGNER = LocalSigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+
+
+def attempt(tenant: str = "acme", **changes: Any) -> RecoveryAttempt:
+    fields: dict[str, Any] = {
+        "id": uuid4(),
+        "tenant": tenant,
+        "subject": "alice",
+        "reason": "a theft",
+        "case": "7/26",
+        "record": uuid4(),
+        "image_digest": bytes(32),
+        "request": "r-1",
+        "client": "cli",
+        "time": TIME,
+    }
+    return RecoveryAttempt(**(fields | changes))
+
+
+def outcome(of: UUID) -> Outcome:
+    return Outcome(attempt=of, time=TIME, result=Result.DENIED, detail="wrong-key")
+
+
+def fill(log: AuditLog, entries: int, tenant: str = "acme") -> None:
+    """Append this many entries: intents, each followed by its outcome while there is room."""
+    for _ in range(entries // 2):
+        made = attempt(tenant)
+        log.intend(made)
+        log.conclude(outcome(made.id))
+    if entries % 2:
+        log.intend(attempt(tenant))
+
+
+def findings(database: Engine, outside: str | None = None, tenant: str = "acme") -> list[Finding]:
+    with stored_log(database, tenant) as log:
+        return verify_entries(log, f"visard/{tenant}", SIGNER.public_key, outside)

@@ -1,0 +1,48 @@
+"""Checkpoints outside the database: the newest is kept, a contradiction is not forgotten."""
+
+from pathlib import Path
+
+import pytest
+
+from service.audit.checkpoint import Checkpoint, sign_checkpoint
+from service.audit.shipping import FileShipper
+from service.errors import CheckpointNotShipped
+from tests.audit.ledger import ORIGIN, SIGNER
+
+
+def note(size: int, root: int = 0) -> str:
+    return sign_checkpoint(Checkpoint(ORIGIN, size, bytes([root] * 32)), SIGNER)
+
+
+def test_the_newest_checkpoint_of_each_tenant_is_kept(tmp_path: Path) -> None:
+    shipper = FileShipper(tmp_path / "new" / "folder")
+    for size in (1, 3, 2):
+        shipper.ship("acme", note(size))
+    shipper.ship("globex", note(1))
+    assert (tmp_path / "new/folder/acme.checkpoint").read_text() == note(3)
+    assert (tmp_path / "new/folder/globex.checkpoint").read_text() == note(1)
+
+
+def test_a_contradiction_is_kept_and_stops_all_further_shipping(tmp_path: Path) -> None:
+    shipper = FileShipper(tmp_path)
+    shipper.ship("acme", note(3))
+    shipper.ship("acme", note(3))
+    for later in (note(3, 9), note(4, 9)):
+        with pytest.raises(CheckpointNotShipped, match="contradicts"):
+            shipper.ship("acme", later)
+    assert (tmp_path / "acme.checkpoint").read_text() == note(3)
+    assert (tmp_path / "acme.conflict").read_text() == note(3, 9)
+
+
+def test_a_folder_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointNotShipped) as caught:
+        FileShipper(tmp_path / "file").ship("acme", note(1))
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_damaged_file_outside_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "acme.checkpoint").write_bytes(b"\xff garbage")
+    with pytest.raises(CheckpointNotShipped):
+        FileShipper(tmp_path).ship("acme", note(1))
+    assert (tmp_path / "acme.checkpoint").read_bytes() == b"\xff garbage"

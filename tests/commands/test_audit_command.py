@@ -1,0 +1,150 @@
+"""``visard audit``: lists, exports, and an exit code that auditors can rely on."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from service import cli
+from service.app import open_audit_database
+from service.audit.log import AuditLog
+from service.audit.shipping import FileShipper
+from service.audit.signing import load_or_create_signing_key
+from service.database.engine import transaction
+from service.settings import Settings
+from tests.audit.ledger import fill
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Five entries of acme and two of globex, as the embedded set-up keeps them."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("VISARD_HOME", str(home))
+    engine = open_audit_database(Settings())
+    log = AuditLog(engine, load_or_create_signing_key(home / "audit-signing-key.pem"), FileShipper(tmp_path / "kept"))
+    fill(log, 5)
+    fill(log, 2, "globex")
+    return engine
+
+
+def run(*arguments: object) -> int:
+    old, sys.argv = sys.argv, ["visard", "audit", *map(str, arguments)]
+    try:
+        cli.main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = old
+    raise AssertionError("the command line must exit")
+
+
+def spoil(database: Engine, statement: str) -> None:
+    with transaction(database) as connection:
+        for verb in ("update", "delete"):
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS audit_entries_no_{verb}")
+        connection.exec_driver_sql(statement)
+
+
+def test_an_intact_log_exits_zero_and_says_what_it_cannot_know(
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("verify") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if "every entry is as it was signed" in line] == [lines[1], lines[3]]
+    assert "rollback" in lines[0] and "rollback" in lines[2]
+    assert run("verify", "--checkpoint", tmp_path / "kept", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {
+        "intact": True,
+        "logs": [{"tenant": "acme", "findings": []}, {"tenant": "globex", "findings": []}],
+    }
+
+
+def test_a_changed_entry_exits_one_and_is_named(database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(database, "UPDATE audit_entries SET body = '{}' WHERE tenant = 'acme' AND \"index\" = 2")
+    assert run("verify", "--tenant", "acme") == 1
+    assert "acme: tampering: entry 2 was changed" in capsys.readouterr().out
+    assert run("verify", "--tenant", "globex") == 0
+    capsys.readouterr()
+    assert run("verify", "--json") == 1
+    answer = json.loads(capsys.readouterr().out)
+    assert not answer["intact"]
+    first = answer["logs"][0]["findings"][0]
+    assert (first["severity"], first["code"], first["first"], first["last"]) == ("tampering", "changed", 2, 2)
+
+
+def test_a_removed_log_is_noticed_by_the_checkpoints_kept_outside(
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(database, "DELETE FROM audit_entries WHERE tenant = 'globex'")
+    spoil(database, "DELETE FROM audit_heads WHERE tenant = 'globex'")
+    assert run("verify") == 0
+    assert run("verify", "--checkpoint", tmp_path / "kept") == 1
+    assert "globex: tampering: entries 0 to 1 are missing" in capsys.readouterr().out
+    assert run("verify", "--checkpoint", tmp_path / "kept" / "acme.checkpoint") == 0
+
+
+def test_an_export_is_verified_without_database_and_signing_key(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export, key = tmp_path / "acme.jsonl", tmp_path / "public.pem"
+    assert run("export", "--tenant", "acme", "--out", export) == 0
+    assert run("public-key") == 0
+    key.write_text(capsys.readouterr().out)
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "elsewhere"))
+    assert run("verify", "--export", export) == 2
+    assert "--public-key" in capsys.readouterr().err
+    check = ("verify", "--export", export, "--public-key", key, "--checkpoint", tmp_path / "kept" / "acme.checkpoint")
+    assert run(*check) == 0
+    assert not (tmp_path / "elsewhere").exists()
+    assert run(*check, "--tenant", "acme") == 0
+    assert run(*check, "--tenant", "globex") == 2
+    lines = export.read_text().splitlines()
+    assert len(lines) == 6 and json.loads(json.loads(lines[0])["body"])["tenant"] == "acme"
+    export.write_text("\n".join([*lines[:2], *lines[3:]]))
+    assert run(*check) == 1
+    assert "entry 2 is missing" in capsys.readouterr().out
+    export.write_text("\n".join(lines).replace("theft", "thaft", 1))
+    assert run(*check) == 1
+    assert "entry 0 was changed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", [slice(0, 5), slice(5, 6), slice(0, 0)])
+def test_what_is_no_whole_export_is_bad_input_or_tampering(
+    database: Engine, tmp_path: Path, keep: slice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    export = tmp_path / "acme.jsonl"
+    run("export", "--tenant", "acme", "--out", export)
+    lines = export.read_text().splitlines()[keep]
+    export.write_text("\n".join(lines))
+    assert run("verify", "--export", export) == (1 if keep == slice(5, 6) else 2)
+    for junk in ("not json", "[]", '{"tenant": 3}', '{"tenant": "acme", "index": "x"}'):
+        export.write_text(junk)
+        capsys.readouterr()
+        assert run("verify", "--export", export) == 2
+        assert "line 1 is not one of an audit export" in capsys.readouterr().err
+
+
+def test_an_export_keeps_a_damaged_body_as_it_is(database: Engine, tmp_path: Path) -> None:
+    spoil(database, "UPDATE audit_entries SET body = x'ff00' WHERE tenant = 'acme' AND \"index\" = 1")
+    export = tmp_path / "acme.jsonl"
+    assert run("export", "--tenant", "acme", "--out", export) == 0
+    assert json.loads(export.read_text().splitlines()[1])["body_base64"] == "/wA="
+    assert run("verify", "--export", export) == 1
+
+
+def test_list_prints_the_entries_as_committed(database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "--tenant", "globex") == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["kind"], first["reason"], second["result"]) == ("intent", "a theft", "denied")
+
+
+@pytest.mark.parametrize(
+    "option", [("--checkpoint", b"nonsense"), ("--public-key", b"nonsense"), ("--checkpoint", b"other/acme\n0\n")]
+)
+def test_unusable_files_are_bad_input(database: Engine, tmp_path: Path, option: tuple[str, bytes]) -> None:
+    name, content = option
+    (tmp_path / "file").write_bytes(content)
+    assert run("verify", name, tmp_path / "file") == 2

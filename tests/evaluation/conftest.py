@@ -1,0 +1,76 @@
+"""Three photos of one person who passes for three, and real parts on a small network."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.data import astronaut
+
+from service.app import open_parts
+from service.core.analytic import AnalyticDenoiser
+from service.core.context import Denoiser
+from service.engine import Engine
+from service.evaluation.portraits import Portrait, make_portrait
+from service.evaluation.studio import TENANT, Studio
+from service.operations.parts import Parts
+from service.settings import Settings
+from service.weights.bundles import Bundles
+from tests.small_bundle import RESOLUTION, write_small_bundle
+
+
+class AnalyticBundles(Bundles):
+    """A bundle whose network is replaced by the closed form: hundreds of faces in a second."""
+
+    def denoiser(self, digest: bytes) -> Denoiser:
+        self.find(digest)
+        return AnalyticDenoiser()
+
+
+@pytest.fixture(scope="session")
+def pictures() -> dict[str, NDArray[np.uint8]]:
+    """(220, 200, 3) each, one face of about 100 x 70 pixels."""
+    plain = astronaut()[20:240, 120:320]
+    warm = np.clip(plain * np.array([1.1, 0.9, 0.7]), 0, 255).astype(np.uint8)
+    dark = (plain[:, ::-1] * 0.6).astype(np.uint8)
+    named = {"Ann_0001": plain, "Bea_0001": dark, "Cleo_0001": warm}
+    return {name: np.ascontiguousarray(pixels) for name, pixels in named.items()}
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory, pictures: dict[str, NDArray[np.uint8]]) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for name, pixels in pictures.items():
+        (folder / f"{name}.jpg").write_bytes(jpeg(pixels))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
+    folder = tmp_path_factory.mktemp("parts")
+    made = open_parts(Settings(home=folder / "home", weights=write_small_bundle(folder / "small")))
+    made.keys.create(TENANT)
+    bundles = AnalyticBundles(made.bundles.default)
+    with Engine(bundles) as engine:
+        yield replace(made, bundles=bundles, engine=engine)
+
+
+@pytest.fixture
+def studio(parts: Parts, tmp_path: Path) -> Studio:
+    return Studio(parts, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def portraits(parts: Parts, pictures: dict[str, NDArray[np.uint8]]) -> list[Portrait]:
+    made = [make_portrait(name, pixels, parts.detector, RESOLUTION) for name, pixels in pictures.items()]
+    return [portrait for portrait in made if portrait is not None]
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=95)
+    return out.getvalue()
