@@ -1,7 +1,7 @@
 """Where photos are anonymized and recovered: through the operations, and through files on disk."""
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Studio:
         owner = owner_map(
             answer.faces,
             (original.pixels.shape[0], original.pixels.shape[1]),
-            None if grid is None else (grid.width, grid.height, grid.x0, grid.y0),
+            None if grid is None else astuple(grid),
         )
         return Made(file, replace(answer, data=b""), self.read(file), owner)
 

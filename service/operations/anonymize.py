@@ -1,7 +1,7 @@
 """Anonymize one image: decode, detect, derive, replace, record, store, encode."""
 
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
@@ -121,8 +121,7 @@ class _Scene:
     def lay(cls, found: list[Detection], picture: Picture, coverage: Coverage, resolution: int) -> "_Scene":
         """Place the faces, without those that others cover wholly."""
         size = (picture.pixels.shape[0], picture.pixels.shape[1])
-        g = picture.grid
-        grid = None if g is None else (g.width, g.height, g.x0, g.y0, g.bleed)
+        grid = None if picture.grid is None else astuple(picture.grid)
         faces = [place(face, coverage, resolution, size, grid) for face in found]
         owner = owner_map(faces, size, grid)
         owning = set(np.unique(owner).tolist())
