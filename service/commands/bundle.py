@@ -31,7 +31,7 @@ def info(as_json: bool) -> None:
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="The training photos.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--name", required=True)
-@click.option("--tau", type=float, default=0.85, show_default=True)
+@click.option("--tau", type=float, default=0.95, show_default=True)
 def make(run: Path, data: Path, out: Path, name: str, tau: float) -> None:
     """Make a bundle from a training run: N, K and the grid are chosen by measuring."""
     from service.faces.detection import CenterFaceDetector

@@ -15,10 +15,10 @@ from service.training.tuning import choose, sweep
 from service.weights.manifest import Manifest, Numerics
 from service.weights.network import load_denoiser
 
-_T0, _T0_LOSSY, _T1 = 0.02, 0.04, 0.995
+_T0, _T0_LOSSY, _T1 = 0.035, 0.08, 0.995
 
 
-def make_bundle(run: Path, faces: FaceSet, out: Path, name: str, *, tau: float, count: int = 16) -> Manifest:
+def make_bundle(run: Path, faces: FaceSet, out: Path, name: str, *, tau: float, count: int = 8) -> Manifest:
     """Write a bundle from the averaged weights of a run.
 
     Args:

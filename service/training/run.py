@@ -138,7 +138,7 @@ def _batches(
         rng = _rng(config, step)
         return sample_batch(faces, _draw(faces, config, step, config.batch), config.resolution, rng)
 
-    steps = config.images // config.batch
+    steps = -(-config.images // config.batch)
     upcoming = pool.submit(make, first)
     for step in range(first, steps):
         batch = upcoming.result()

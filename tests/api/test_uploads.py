@@ -87,7 +87,6 @@ END = f"--{BOUNDARY}--\r\n".encode()
         _part("image") + _part("depth", b"8") + _part("depth", b"8") + END,
         _part("image") + _part("surprise") + END,
         _part("image") + _part("format", b"\xff\xfe") + END,
-        _part("image") + _part("keep", b"[" * 70_000) + END,
         f"--{BOUNDARY}\r\nX-Other: 1\r\n\r\nx\r\n".encode() + END,
         f"--{BOUNDARY}\r\nContent-Disposition: attachment; name=image\r\n\r\nx\r\n".encode() + END,
         f"--{BOUNDARY}\r\n{'X-Long: ' + 'y' * 70_000}\r\n\r\nx\r\n".encode() + END,
@@ -95,6 +94,13 @@ END = f"--{BOUNDARY}--\r\n".encode()
 )
 def test_malformed_forms(body: bytes, service: Service) -> None:
     assert_problem(service.request("POST", "/v1/anonymize", "all", content=body, headers=FORM), 422, "form-invalid")
+
+
+def test_text_fields_are_short(service: Service) -> None:
+    body = _part("image") + _part("keep", b"[" * 70_000) + END
+    answer = service.request("POST", "/v1/anonymize", "all", content=body, headers=FORM)
+    assert_problem(answer, 422, "form-invalid")
+    assert "longer than" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

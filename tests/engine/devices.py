@@ -27,13 +27,13 @@ class Networks:
 
     Attributes:
         begun: a batch is on the device.
-        sizes: faces of each batch, in order.
+        evaluations: of the network, so far.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     gate: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
-    sizes: list[int] = field(default_factory=list)
+    evaluations: int = 0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -42,6 +42,7 @@ class Networks:
         return self
 
     def __call__(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
+        self.evaluations += 1
         if float(t[0]) < 0.1 and not self.begun.is_set():
             self.begun.set()
             assert self.gate.wait(PATIENCE_S)

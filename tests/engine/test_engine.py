@@ -162,8 +162,10 @@ def test_a_full_queue_refuses(networks: Networks, pool: ThreadPoolExecutor) -> N
 
 
 def test_cancelled_work_never_reaches_the_device(networks: Networks, pool: ThreadPoolExecutor) -> None:
-    watch, gone = Watch(), threading.Event()
-    with Engine(networks, observer=watch) as engine:
+    gone = threading.Event()
+    with Engine(networks) as engine:
+        engine.anonymize(DIGEST, PLAN, faces(1))
+        of_one = networks.evaluations
         first = _hold(engine, networks, pool)
         mine = pool.submit(engine.cancelled_by(gone).anonymize, DIGEST, PLAN, faces(1, seed=5))
         _until(lambda: engine.waiting == 1)
@@ -172,7 +174,7 @@ def test_cancelled_work_never_reaches_the_device(networks: Networks, pool: Threa
         with pytest.raises(CallerGone):
             mine.result(PATIENCE_S)
         assert len(first.result(PATIENCE_S)) == 1
-    assert watch.batches == [1]
+    assert networks.evaluations == 2 * of_one
 
 
 def test_a_batch_that_nobody_waits_for_stops(networks: Networks, pool: ThreadPoolExecutor) -> None:
@@ -202,13 +204,17 @@ def test_closing_finishes_what_waits(networks: Networks, pool: ThreadPoolExecuto
 
 
 def test_closing_fails_what_the_deadline_does_not_reach(networks: Networks, pool: ThreadPoolExecutor) -> None:
-    engine = Engine(networks)
+    watch = Watch()
+    engine = Engine(networks, observer=watch)
     first = _hold(engine, networks, pool)
     waiting = _queue(engine, pool, faces(1), faces(2))
     engine.close(0.05)
     for future in (first, *waiting):
         with pytest.raises(EngineClosed):
             future.result(PATIENCE_S)
+    networks.gate.set()
+    engine.close(PATIENCE_S)
+    assert watch.batches == []
 
 
 def test_an_unused_engine_closes() -> None:
