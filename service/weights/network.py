@@ -1,5 +1,6 @@
 """The U-Net behind the ``Denoiser`` protocol (the only import of diffusers)."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def load_denoiser(directory: Path, patch: int, device: str | torch.device = "cpu
     unet: Any = UNet2DModel.from_pretrained(
         directory / "unet", use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
     )
-    unet = unet.to(device, torch.float32, memory_format=torch.channels_last)
+    # safetensors maps the file: without a copy, replacing it would crash the processes that use it.
+    unet = copy.deepcopy(unet).to(device, torch.float32, memory_format=torch.channels_last)
     return UNetDenoiser(unet, patch).requires_grad_(False).eval()
 
 

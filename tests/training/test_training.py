@@ -1,0 +1,154 @@
+"""Training: seeded, resumable to the bit, and ending in a bundle that anonymizes."""
+
+import io
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.data import astronaut
+
+from service.core.context import Context
+from service.errors import BadInput
+from service.faces.detection import CenterFaceDetector, Detection
+from service.faces.masks import BLOCK
+from service.training.bundling import make_bundle
+from service.training.config import TrainConfig
+from service.training.faceset import FaceSet, load_face_set
+from service.training.run import train
+from service.training.samples import sample_batch
+from service.weights.bundles import Bundle, Bundles
+from service.weights.network import load_denoiser
+
+SMALL = TrainConfig(
+    resolution=16, patch=2, channels=(32, 32), layers=1, images=40, batch=8, warmup=16, bfloat16=False, seed=3
+)
+PHOTOS = 6
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def faces() -> FaceSet:
+    """One face, moved about."""
+    boxes = np.array([[60.0, 40.0, 130.0, 140.0]] * PHOTOS)
+    landmarks = np.array([[[80.0, 80.0], [112.0, 80.0], [96.0, 100.0], [84.0, 118.0], [110.0, 118.0]]] * PHOTOS)
+    photos = [_jpeg(np.ascontiguousarray(astronaut()[10 + i : 230 + i, 120 - i : 320 - i])) for i in range(PHOTOS)]
+    groups = np.array([0, 0, 0, 0, 0, 1])
+    return FaceSet([f"{i}" for i in range(PHOTOS)], photos, boxes, landmarks, groups)
+
+
+def _weights(run: Path) -> dict[str, torch.Tensor]:
+    return dict(load_denoiser(run, SMALL.patch).state_dict())
+
+
+class PowerCutError(Exception):
+    """Ends a run somewhere."""
+
+
+@dataclass(frozen=True)
+class _FailingFaces(FaceSet):
+    after: int = 0
+
+    def pixels(self, index: int) -> NDArray[np.uint8]:
+        object.__setattr__(self, "after", self.after - 1)
+        if self.after < 0:
+            raise PowerCutError
+        return super().pixels(index)
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(faces: FaceSet, tmp_path: Path) -> None:
+    train(SMALL, faces, tmp_path / "whole", save_every=16)
+    failing = _FailingFaces(faces.names, faces.encoded, faces.boxes, faces.landmarks, faces.groups, after=42)
+    with pytest.raises(PowerCutError):
+        train(SMALL, failing, tmp_path / "cut", save_every=16)
+    train(SMALL, faces, tmp_path / "cut", save_every=16)
+    whole, cut = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
+    assert all(torch.equal(whole[name], cut[name]) for name in whole)
+
+
+def test_the_last_images_are_saved_when_batches_do_not_divide_the_run(faces: FaceSet, tmp_path: Path) -> None:
+    train(SMALL.model_copy(update={"images": 20}), faces, tmp_path / "run", save_every=1000)
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert state["seen"] == 24
+    assert (tmp_path / "run" / "sheets" / "00000024.png").exists()
+
+
+def test_training_lowers_the_loss(faces: FaceSet, tmp_path: Path) -> None:
+    config = SMALL.model_copy(update={"images": 800, "learning_rate": 2e-3})
+    train(config, faces, tmp_path / "run", save_every=10_000)
+    trained = load_denoiser(tmp_path / "run", SMALL.patch)
+    clean, context = sample_batch(faces, np.arange(PHOTOS), SMALL.resolution, np.random.default_rng(9))
+    t = torch.full((PHOTOS,), 0.5, dtype=torch.float64)
+    eps = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1)).double()
+    x = (clean.double() + eps) * 0.5**0.5 * context.generate
+    target = (eps - clean.double()) * 0.5**0.5 * context.generate
+    error = ((trained(x, t, context) - target) ** 2).sum() / (target**2).sum()
+    assert error < 0.7
+
+
+def test_a_warm_start_begins_from_the_bundle(faces: FaceSet, tmp_path: Path) -> None:
+    train(SMALL, faces, tmp_path / "first")
+    still = SMALL.model_copy(update={"images": 8, "learning_rate": 1e-12})
+    train(still, faces, tmp_path / "second", warm_start=tmp_path / "first")
+    first, second = _weights(tmp_path / "first"), _weights(tmp_path / "second")
+    assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in first)
+
+
+def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
+    train(SMALL, faces, tmp_path / "run")
+    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", tau=0.9, count=2)
+    assert manifest.recipe["images_seen"] == 40
+    assert manifest.numerics.tau == 0.9
+    assert manifest.numerics.network_evaluations <= 49
+    bundles = Bundles.open(tmp_path / "bundle")
+    assert bundles.default.manifest == manifest
+    before = bundles.default.digest
+    changed = manifest.model_copy(update={"numerics": manifest.numerics.model_copy(update={"tau": 0.8})})
+    changed.write(tmp_path / "bundle")
+    assert Bundle.read(tmp_path / "bundle").digest != before
+    with pytest.raises(BadInput):
+        make_bundle(tmp_path / "nothing", faces, tmp_path / "none", "mine", tau=0.9)
+
+
+def test_examples_keep_the_rules_of_the_service(faces: FaceSet) -> None:
+    clean, context = sample_batch(faces, np.arange(PHOTOS).repeat(8), 32, np.random.default_rng(2))
+    assert isinstance(context, Context)
+    assert not (context.generate & context.visible).any()
+    assert all(generate.any() for generate in context.generate)
+    hidden = ~context.visible.expand_as(context.known)
+    assert (context.known[hidden] == 0).all()
+    assert clean.abs().max() <= 1
+    assert 0 < context.landmarks.max() <= 1
+    blocks = context.generate[:, 0].reshape(-1, 32 // BLOCK, BLOCK, 32 // BLOCK, BLOCK)
+    whole = blocks.all(dim=4).all(dim=2)
+    assert whole.any()
+
+
+def test_photos_of_folders_and_archives_are_found_and_detections_kept(tmp_path: Path) -> None:
+    source = tmp_path / "data"
+    (source / "loose").mkdir(parents=True)
+    photo = _jpeg(np.ascontiguousarray(astronaut()[20:240, 120:320]))
+    (source / "loose" / "a.jpg").write_bytes(photo)
+    (source / "loose" / "empty.jpg").write_bytes(_jpeg(np.full((64, 64, 3), 80, np.uint8)))
+    with tarfile.open(source / "faces-train-more.tar", "w") as archive:
+        entry = tarfile.TarInfo("packed/b.jpg")
+        entry.size = len(photo)
+        archive.addfile(entry, io.BytesIO(photo))
+    found = load_face_set(source, tmp_path / "faces.npz", CenterFaceDetector())
+    assert sorted(found.names) == ["loose/a.jpg", "packed/b.jpg"]
+    assert sorted(found.groups.tolist()) == [0, 1]
+
+    def never(rgb: NDArray[np.uint8], min_confidence: float) -> list[Detection]:
+        raise AssertionError("detections were kept")
+
+    again = load_face_set(source, tmp_path / "faces.npz", never)
+    assert np.array_equal(again.boxes, found.boxes)
