@@ -1,13 +1,11 @@
 """``visard audit``: lists, exports, and an exit code that auditors can rely on."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from service import cli
 from service.app import open_audit_database
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
@@ -15,6 +13,7 @@ from service.audit.signing import load_or_create_signing_key
 from service.database.engine import transaction
 from service.settings import Settings
 from tests.audit.ledger import fill
+from tests.commands.visard import visard
 
 
 @pytest.fixture
@@ -30,14 +29,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def run(*arguments: object) -> int:
-    old, sys.argv = sys.argv, ["visard", "audit", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = old
-    raise AssertionError("the command line must exit")
+    return visard("audit", *arguments)
 
 
 def spoil(database: Engine, statement: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from service import cli
+from tests.commands.visard import visard
 from tests.small_bundle import write_small_bundle
 
 
@@ -37,18 +37,6 @@ def folder(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return photos
 
 
-def run(*arguments: object) -> int:
-    """``visard ARGUMENTS`` in this process; returns the exit code."""
-    old, sys.argv = sys.argv, ["visard", *map(str, arguments)]
-    try:
-        cli.main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = old
-    raise AssertionError("the command line must exit")
-
-
 def pixels_of(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image)
@@ -56,11 +44,11 @@ def pixels_of(path: Path) -> np.ndarray:
 
 def test_anonymize_then_recover_prints_json_only(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, back = folder.parent / "out.png", folder.parent / "back.png"
-    assert run("anonymize", folder / "a.png", out, "--json") == 0
+    assert visard("anonymize", folder / "a.png", out, "--json") == 0
     made = json.loads(capsys.readouterr().out)
     assert set(made) == {"record", "faces", "output", "seconds"}
     assert set(made["faces"][0]) == {"box", "confidence", "scale"}
-    assert run("recover", out, back, "--reason", "test", "--json") == 0
+    assert visard("recover", out, back, "--reason", "test", "--json") == 0
     recovered = json.loads(capsys.readouterr().out)
     assert set(recovered) == {"record", "fidelity", "verified", "faces", "output", "seconds"}
     assert (recovered["record"], recovered["fidelity"], recovered["verified"]) == (made["record"], "exact", "image")
@@ -69,31 +57,31 @@ def test_anonymize_then_recover_prints_json_only(folder: Path, capsys: pytest.Ca
 
 def test_home_and_recovered_faces_are_private(folder: Path) -> None:
     out, back = folder.parent / "out.png", folder.parent / "back.png"
-    assert run("anonymize", folder / "a.png", out) == 0
-    assert run("recover", out, back, "--reason", "test") == 0
+    assert visard("anonymize", folder / "a.png", out) == 0
+    assert visard("recover", out, back, "--reason", "test") == 0
     assert stat.S_IMODE((folder.parent / "home").stat().st_mode) == 0o700
     assert stat.S_IMODE(back.stat().st_mode) == 0o600
 
 
 def test_folder_goes_on_after_failures_and_sums_up(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "out"
-    assert run("anonymize", folder, out, "--json") == 2
+    assert visard("anonymize", folder, out, "--json") == 2
     summary = json.loads(capsys.readouterr().out)
     assert [Path(image["output"]).relative_to(out).as_posix() for image in summary["images"]] == [
         "a.png",
         "inner/b.jpg",
     ]
     assert {Path(failure["input"]).name for failure in summary["failed"]} == {"empty.png", "broken.jpg"}
-    assert run("anonymize", folder, folder.parent / "out2", "--no-faces", "pass") == 2
+    assert visard("anonymize", folder, folder.parent / "out2", "--no-faces", "pass") == 2
     captured = capsys.readouterr()
     assert "3 photos done, 1 failed" in captured.out
-    assert run("recover", out, folder.parent / "back", "--reason", "test") == 0
+    assert visard("recover", out, folder.parent / "back", "--reason", "test") == 0
     assert np.array_equal(pixels_of(folder.parent / "back" / "a.png"), pixels_of(folder / "a.png"))
 
 
 def test_format_follows_the_output_name(folder: Path) -> None:
     for name, kind in (("out.webp", "WEBP"), ("out.tiff", "TIFF"), ("out.jpg", "JPEG"), ("out.png", "PNG")):
-        assert run("anonymize", folder / "a.png", folder.parent / name) == 0
+        assert visard("anonymize", folder / "a.png", folder.parent / name) == 0
         with Image.open(folder.parent / name) as image:
             assert image.format == kind
 
@@ -117,7 +105,7 @@ def test_format_follows_the_output_name(folder: Path) -> None:
 def test_errors_are_one_line_and_an_exit_code(
     arguments: list[str], code: int, words: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(*(argument.format(photos=folder) for argument in arguments)) == code
+    assert visard(*(argument.format(photos=folder) for argument in arguments)) == code
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("visard: ")
@@ -127,14 +115,14 @@ def test_errors_are_one_line_and_an_exit_code(
 
 def test_anonymizing_twice_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "out.png"
-    assert run("anonymize", folder / "a.png", out) == 0
-    assert run("anonymize", out, folder.parent / "again.png") == 3
-    assert run("anonymize", out, folder.parent / "again.png", "--again", "--no-faces", "pass") == 0
+    assert visard("anonymize", folder / "a.png", out) == 0
+    assert visard("anonymize", out, folder.parent / "again.png") == 3
+    assert visard("anonymize", out, folder.parent / "again.png", "--again", "--no-faces", "pass") == 0
 
 
 def test_demo_writes_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "demo"
-    assert run("demo", "--photo", folder / "a.png", "--out", out) == 0
+    assert visard("demo", "--photo", folder / "a.png", "--out", out) == 0
     assert "every bit" in capsys.readouterr().out
     names = {path.name for path in out.iterdir()}
     assert names == {
@@ -147,7 +135,7 @@ def test_demo_writes_everything(folder: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_bundle_info(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("bundle", "info", "--json") == 0
+    assert visard("bundle", "info", "--json") == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["resolution"] == 32
     assert facts["network_evaluations"] == facts["N"] * facts["K"] + 1
