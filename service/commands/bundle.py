@@ -39,7 +39,7 @@ def make(run: Path, data: Path, out: Path, name: str, tau: float) -> None:
     from service.training.faceset import load_face_set
 
     faces = load_face_set(data, run / "faces.npz", CenterFaceDetector())
-    make_bundle(run, faces, out, name, tau=tau)
+    make_bundle(run, faces, out, name, tau=tau, device=Settings().device)
     made = Bundle.read(out)
     click.echo(f"{name}: {made.manifest.numerics.network_evaluations} evaluations, digest {made.digest.hex()}")
 
