@@ -1,12 +1,15 @@
 """``visard evaluate``."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from service.app import open_parts
 from service.commands.files import write_file
+from service.operations.parts import Parts
 from service.settings import Settings
 
 
@@ -26,9 +29,32 @@ def roundtrip(data: Path, out: Path, limit: int, seed: int, as_json: bool) -> No
     from service.evaluation.report import render
     from service.evaluation.roundtrip import run_roundtrip
 
-    with tempfile.TemporaryDirectory(prefix="visard-evaluation-") as home:
-        # Keys and records of an evaluation are nobody's: they go with it.
-        parts = open_parts(Settings().model_copy(update={"home": Path(home), "database_url": None}))
+    with _parts_of_nobody() as parts:
         report = run_roundtrip(data, out, parts, limit, seed)
     write_file(out / "roundtrip.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render(report))
+
+
+@evaluate.command()
+@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Photos: a folder or a tar.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("realism"), show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Photos to anonymize.")
+@click.option("--reference", type=click.IntRange(min=4), default=500, show_default=True, help="Real faces to compare.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses the photos.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_json: bool) -> None:
+    """Compare anonymized faces with real ones, and show all of them and the worst."""
+    from service.evaluation.realism import run_realism
+    from service.evaluation.realism_table import render_realism
+
+    with _parts_of_nobody() as parts:
+        report = run_realism(data, out, parts, limit, reference, seed)
+    write_file(out / "realism.json", report.model_dump_json(indent=2).encode())
+    print(report.model_dump_json() if as_json else render_realism(report))
+
+
+@contextmanager
+def _parts_of_nobody() -> Iterator[Parts]:
+    """Keys and records of an evaluation are nobody's: they go with it."""
+    with tempfile.TemporaryDirectory(prefix="visard-evaluation-") as home:
+        yield open_parts(Settings().model_copy(update={"home": Path(home), "database_url": None}))
