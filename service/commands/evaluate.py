@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,11 @@ from service.commands.files import write_file
 from service.operations.parts import Parts
 from service.settings import Settings
 
+if TYPE_CHECKING:
+    from service.evaluation.recognizers import ChannelOrder
+
+_EXISTING = click.Path(exists=True, path_type=Path)
+
 
 @click.group()
 def evaluate() -> None:
@@ -19,7 +25,7 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Photos: a folder or a tar.")
+@click.option("--data", type=_EXISTING, required=True, help="Photos: a folder or a tar.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("evaluation"), show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Photos at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses the photos.")
@@ -36,7 +42,7 @@ def roundtrip(data: Path, out: Path, limit: int, seed: int, as_json: bool) -> No
 
 
 @evaluate.command()
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Photos: a folder or a tar.")
+@click.option("--data", type=_EXISTING, required=True, help="Photos: a folder or a tar.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("realism"), show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Photos to anonymize.")
 @click.option("--reference", type=click.IntRange(min=4), default=500, show_default=True, help="Real faces to compare.")
@@ -51,6 +57,40 @@ def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_jso
         report = run_realism(data, out, parts, limit, reference, seed)
     write_file(out / "realism.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render_realism(report))
+
+
+@evaluate.command()
+@click.option("--data", type=_EXISTING, required=True, help="Photos and pairs.tsv: a folder or a tar.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("lfw"), show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=40, show_default=True, help="Pairs, one per person.")
+@click.option("--people", type=click.IntRange(min=2), default=600, show_default=True, help="Others, for thresholds.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses pairs and people.")
+@click.option("--attacks/--no-attacks", default=False, show_default=True, help="Try to break it, too.")
+@click.option("--onnx", type=_EXISTING, help="A recognizer as ONNX file (ArcFace, AdaFace) instead of dlib's.")
+@click.option("--onnx-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+def lfw(
+    data: Path,
+    out: Path,
+    limit: int,
+    people: int,
+    seed: int,
+    attacks: bool,
+    onnx: Path | None,
+    onnx_order: "ChannelOrder",
+    as_json: bool,
+) -> None:
+    """Measure protection, recovery and utility on labelled pairs, beside the published scheme."""
+    from service.evaluation.lfw import Choices, run_lfw
+    from service.evaluation.lfw_table import render_lfw
+    from service.evaluation.recognizers import DlibRecognizer, OnnxRecognizer
+
+    recognizer = DlibRecognizer() if onnx is None else OnnxRecognizer(onnx, onnx_order)
+    command = f"visard evaluate lfw --data {data.name} --limit {limit} --people {people} --seed {seed}"
+    choices = Choices(limit, people, seed, attacks, command + " --attacks" * attacks)
+    with _parts_of_nobody() as parts:
+        report = run_lfw(data, out, parts, recognizer, choices)
+    print(report.model_dump_json() if as_json else render_lfw(report))
 
 
 @contextmanager
