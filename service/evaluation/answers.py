@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,6 +21,14 @@ from service.evaluation.studio import TENANT, Made, Studio
 from service.operations.picture import as_bytes
 from service.operations.recover import Recovered, RecoverRequest, recover
 
+WRITINGS: dict[str, dict[str, Any]] = {
+    "PNG, 8 bits": {"format": "png"},
+    "PNG, 16 bits": {"format": "png", "depth": 16},
+    "WebP": {"format": "webp"},
+    "JPEG": {"format": "jpeg"},
+}
+"""How the service wrote a file: choices of ``AnonymizeRequest``."""
+
 Change = Callable[[bytes], bytes]
 
 
@@ -30,12 +38,12 @@ class Case:
 
     Attributes:
         name: for reports.
-        choices: of ``AnonymizeRequest``.
+        writing: key of ``WRITINGS``.
         change: what somebody did to the file; its metadata is lost then, and the record is named by its id.
     """
 
     name: str
-    choices: dict[str, Any] = field(default_factory=lambda: {"format": "png"})
+    writing: str = "PNG, 8 bits"
     change: Change | None = None
 
 
@@ -69,10 +77,7 @@ def _screenshot(image: Image.Image) -> Image.Image:
 
 
 CASES = (
-    Case("PNG, 8 bits"),
-    Case("PNG, 16 bits", {"format": "png", "depth": 16}),
-    Case("WebP", {"format": "webp"}),
-    Case("JPEG", {"format": "jpeg"}),
+    *(Case(writing, writing) for writing in WRITINGS),
     *(Case(f"saved again as JPEG {q}", change=_saved(_same, "JPEG", quality=q)) for q in (95, 90, 75, 50)),
     Case("resized to 50 %", change=_saved(_half, "PNG")),
     Case("cropped by 10 %", change=_saved(_cropped, "PNG")),
@@ -115,9 +120,13 @@ class AnswersResult(Figures):
 def measure_answers(pairs: Sequence[Pair], lab: Lab) -> list[AnswersResult]:
     """Every case on the first photos of a few pairs."""
     sitters = lab.seat([lab.pairs.photo(pair.a) for pair in pairs])
-    jobs = [(i, sitter, case) for i, sitter in enumerate(sitters) if sitter is not None for case in CASES]
+    seated = [(i, sitter) for i, sitter in enumerate(sitters) if sitter is not None]
     with ThreadPoolExecutor(MAX_BATCH) as pool:
-        tried = list(pool.map(lambda job: _try(job[1], job[2], lab.studio), jobs))
+        orders = [(i, sitter, writing) for i, sitter in seated for writing in WRITINGS]
+        files = pool.map(lambda order: _made(order[1], order[2], lab.studio), orders)
+        made = {(i, writing): file for (i, _, writing), file in zip(orders, files, strict=True)}
+        jobs = [(i, sitter, case) for i, sitter in seated for case in CASES]
+        tried = list(pool.map(lambda job: _try(job[1], made[job[0], job[2].writing], job[2], lab.studio), jobs))
     cases: list[dict[str, Answer]] = [{} for _ in pairs]
     for (i, sitter, case), (answer, recovered) in zip(jobs, tried, strict=True):
         seen = None if recovered is None else lab.look(sitter, recovered)
@@ -128,13 +137,17 @@ def measure_answers(pairs: Sequence[Pair], lab: Lab) -> list[AnswersResult]:
     ]
 
 
-def _try(sitter: Sitter, case: Case, studio: Studio) -> tuple[Answer, Pixels | None]:
-    told, owned = sitter.told(studio), sitter.portrait.owner == 0
+def _made(sitter: Sitter, writing: str, studio: Studio) -> Made:
+    told = sitter.told(studio)
     file = told.write_png(sitter.pixels)
-    made = told.anonymize(file.read_bytes(), told.read(file), **case.choices)
-    best, pixels = _asked(made, case, "best", told)
+    return told.anonymize(file.read_bytes(), told.read(file), **WRITINGS[writing])
+
+
+def _try(sitter: Sitter, made: Made, case: Case, studio: Studio) -> tuple[Answer, Pixels | None]:
+    owned = sitter.portrait.owner == 0
+    best, pixels = _asked(made, case, "best", studio)
     exact = pixels is not None and bool(np.array_equal(pixels[owned], sitter.pixels[owned]))
-    generative, pixels = _asked(made, case, "generative", told)
+    generative, pixels = _asked(made, case, "generative", studio)
     value = None if pixels is None else psnr(pixels[owned], sitter.pixels[owned])
     return Answer(best=best, generative=generative, exact=exact, psnr=value), pixels
 

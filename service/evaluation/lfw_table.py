@@ -1,6 +1,6 @@
 """The tables of ``visard evaluate lfw``: rows of text, for the terminal and for the page."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from service.evaluation.columns import COLUMNS, Column
@@ -51,14 +51,14 @@ def preface(report: LfwReport) -> Iterator[tuple[str, str]]:
     yield "took", f"{report.seconds / 60:.1f} min"
 
 
-def tables(report: LfwReport) -> Iterator[Table]:
-    """Every table of the report."""
+def tables(report: LfwReport, judged: Sequence[Column] = COLUMNS) -> Iterator[Table]:
+    """Every table of the report; whether people are recognized is told of the methods ``judged``."""
     yield Table("What it must show", ("demand", "met", "within 95 %", "found"), tuple(_demands(report)))
     yield Table("Side by side", ("", *COLUMNS), tuple(_side_by_side(report)))
     yield Table(
         "Who is recognized, 95 % intervals",
         ("", *(f"FAR {far:g}" for far in FARS), "first of all"),
-        tuple(_people(report)),
+        tuple(_people(report, judged)),
     )
     yield Table(
         f"Files that come back changed ({report.changed_photos} photos)",
@@ -102,7 +102,7 @@ def _side_by_side(report: LfwReport) -> Iterator[tuple[str, ...]]:
     yield "anonymized: mask IoU", *(_short(utility[c].mask, 2) for c in COLUMNS)
 
 
-def _people(report: LfwReport) -> Iterator[tuple[str, ...]]:
+def _people(report: LfwReport, judged: Sequence[Column]) -> Iterator[tuple[str, ...]]:
     matching = report.matching
     yield from _recognized("original", matching.clean)
     versions: list[tuple[str, dict[Column, Recognized]]] = [
@@ -111,8 +111,9 @@ def _people(report: LfwReport) -> Iterator[tuple[str, ...]]:
         ("wrong key", matching.wrong),
     ]
     for name, by_column in versions:
-        for column, recognized in by_column.items():
-            yield from _recognized(f"{name}, {column}", recognized)
+        for column in judged:
+            if column in by_column:
+                yield from _recognized(f"{name}, {column}", by_column[column])
     yield "two strangers of one photo", *(str(m.whole) for m in matching.strangers), ""
     yield "  blanked", *(str(m.blank) for m in matching.strangers), ""
     yield "KID (recognizer's embeddings), our rotation", str(report.kid or "too few faces"), "", ""
