@@ -27,6 +27,7 @@ from service.faces.search import find_faces
 from service.operations.picture import as_bytes
 
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 Column = Literal["paper", "paper, our solver", "ours, sign flip", "ours, rotation"]
 COLUMNS: tuple[Column, ...] = get_args(Column)
@@ -61,10 +62,10 @@ def run_column(column: Column, sitters: Sequence[Sitter], studio: Studio) -> lis
     ]
 
 
-def in_parallel(work: Callable[[Sitter], _T], sitters: Sequence[Sitter]) -> list[_T]:
+def in_parallel(work: Callable[[_Item], _T], items: Sequence[_Item]) -> list[_T]:
     """Several at a time, so that the engine has batches to fill."""
     with ThreadPoolExecutor(MAX_BATCH) as pool:
-        return list(pool.map(work, sitters))
+        return list(pool.map(work, items))
 
 
 def anonymized_again(sitter: Sitter, studio: Studio) -> Pixels:

@@ -10,6 +10,8 @@ from service.engine import MAX_BATCH
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.answers import AnswersResult, measure_answers
 from service.evaluation.attacks.attack import AttackFigures
+from service.evaluation.attacks.campaign import ATTACKS, AttackResult, AttackRun
+from service.evaluation.attacks.targets import Targets
 from service.evaluation.cost import CostFigures, measure_cost
 from service.evaluation.ledger import Ledger
 from service.evaluation.lfw_report import (
@@ -20,7 +22,7 @@ from service.evaluation.lfw_report import (
     restored_by_column,
     utility_by_column,
 )
-from service.evaluation.matching import Person, measure_matching
+from service.evaluation.matching import FARS, Matching, Person, measure_matching
 from service.evaluation.page import write_page
 from service.evaluation.pair_results import Lab, PairResult, measure_pairs, strip_name
 from service.evaluation.pairs import Pair, load_pairs
@@ -58,8 +60,8 @@ class Choices:
 def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices: Choices) -> LfwReport:
     """Measure everything, and write ``results.json`` and ``report.html`` into ``out``.
 
-    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl`` and the folder ``strips`` there keep what is done: a run that
-    was cut off goes on, and a run with a larger limit adds to it.
+    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl``, ``attacks.jsonl`` and the folder ``strips`` there keep what
+    is done: a run that was cut off goes on, and one with a larger limit adds to it.
 
     Args:
         data: see ``pairs.load_pairs``.
@@ -92,12 +94,12 @@ def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices
         results = _pairs(chosen, lab, Ledger(out / "pairs.jsonl", run, PairResult))
         changed = _changed(chosen, lab, Ledger(out / "changed.jsonl", run, AnswersResult))
         cost = _cost(chosen, lab)
-        attacks: list[AttackFigures] = []
+        if not any(pair.columns for pair in results) or sum(person.seen is not None for person in people) < 2:
+            raise NoFaces("too few photos of the set show a face")
+        matching = measure_matching(people, results, recognizer.name)
+        attacks = _attacks(chosen, lab, matching, choices, out / "attacks.jsonl") if choices.attacks else []
     finally:
         shutil.rmtree(files)
-    if not any(pair.columns for pair in results) or sum(person.seen is not None for person in people) < 2:
-        raise NoFaces("too few photos of the set show a face")
-    matching = measure_matching(people, results, recognizer.name)
     report = LfwReport(
         run=run,
         command=choices.command,
@@ -139,6 +141,31 @@ def _pairs(pairs: Sequence[Pair], lab: Lab, ledger: Ledger[PairResult]) -> list[
 def _changed(pairs: Sequence[Pair], lab: Lab, ledger: Ledger[AnswersResult]) -> list[AnswersResult]:
     few = pairs[: max(1, len(pairs) // _PART)]
     return list(bar(ledger.fill(few, 1, lambda part: measure_answers(part, lab)), "changed files", len(few)))
+
+
+def _attacks(pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choices, path: Path) -> list[AttackFigures]:
+    """Every attack on the people of the pairs, kept like all else."""
+    firsts = lab.seat([lab.pairs.photo(pair.a) for pair in pairs])
+    seconds = lab.seat([lab.pairs.photo(pair.b) for pair in pairs])
+    both = [(first, second) for first, second in zip(firsts, seconds, strict=True) if first is not None]
+    limit = matching.thresholds["blank"][FARS.index(max(FARS))]
+    targets = Targets(
+        sitters=tuple(first for first, _ in both),
+        others=tuple(second for _, second in both),
+        studio=lab.studio,
+        recognizer=lab.recognizer,
+        limit=limit,
+        seed=choices.seed,
+    )
+    head = AttackRun(
+        digest=lab.studio.parts.bundles.default.digest.hex(), people=len(both), limit=limit, seed=choices.seed
+    )
+
+    def measure(names: Sequence[str]) -> list[AttackResult]:
+        return [AttackResult(attack=name, figures=list(ATTACKS[name](targets))) for name in names]
+
+    done = bar(Ledger(path, head, AttackResult).fill(list(ATTACKS), 1, measure), "attacks", len(ATTACKS))
+    return [figures for result in done for figures in result.figures]
 
 
 def _cost(pairs: Sequence[Pair], lab: Lab) -> CostFigures | None:

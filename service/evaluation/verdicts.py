@@ -10,6 +10,7 @@ from service.evaluation.verification import BoundedRate
 _DECIBELS = 20.0
 _POINT = 0.01
 _TIMES_FAR = 1.5
+_BLIND, _SEEING = 0.55, 0.95
 
 
 class Verdict(Figures):
@@ -34,6 +35,7 @@ def verdicts(report: LfwReport) -> Iterator[Verdict]:
     yield from _recovered(report)
     yield from _hidden(report)
     yield from _wrong_key(report)
+    yield from _magnitudes(report)
 
 
 def _distance_to_paper(report: LfwReport) -> Verdict:
@@ -74,6 +76,19 @@ def _wrong_key(report: LfwReport) -> Iterator[Verdict]:
             met=wrong.whole.value <= hidden.whole.value,
             likely=_not_above(wrong.whole, hidden.whole),
             found=f"{wrong.whole} against {hidden.whole}",
+        )
+
+
+def _magnitudes(report: LfwReport) -> Iterator[Verdict]:
+    """Only where the attack was made."""
+    areas = {attack.scheme: attack for attack in report.attacks if attack.name == "matching magnitudes"}
+    if areas:
+        ours, signs = areas["band-rotation"], areas["signflip"]
+        yield Verdict(
+            demand=f"matching magnitudes: AUC at most {_BLIND} on the rotation, at least {_SEEING} on sign flips",
+            met=ours.success <= _BLIND and signs.success >= _SEEING,
+            likely=ours.low <= _BLIND and signs.high >= _SEEING,
+            found=f"{ours} and {signs}",
         )
 
 
