@@ -66,6 +66,7 @@ def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_jso
 @click.option("--people", type=click.IntRange(min=2), default=600, show_default=True, help="Others, for thresholds.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses pairs and people.")
 @click.option("--attacks/--no-attacks", default=False, show_default=True, help="Try to break it, too.")
+@click.option("--lessons", type=click.IntRange(min=0), default=0, help="Pairs to train a de-anonymizer on.")
 @click.option("--onnx", type=_EXISTING, help="A recognizer as ONNX file (ArcFace, AdaFace) instead of dlib's.")
 @click.option("--onnx-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
@@ -76,6 +77,7 @@ def lfw(
     people: int,
     seed: int,
     attacks: bool,
+    lessons: int,
     onnx: Path | None,
     onnx_order: "ChannelOrder",
     as_json: bool,
@@ -87,7 +89,8 @@ def lfw(
 
     recognizer = DlibRecognizer() if onnx is None else OnnxRecognizer(onnx, onnx_order)
     command = f"visard evaluate lfw --data {data.name} --limit {limit} --people {people} --seed {seed}"
-    choices = Choices(limit, people, seed, attacks, command + " --attacks" * attacks)
+    command += f" --attacks --lessons {lessons}" if attacks else ""
+    choices = Choices(limit, people, seed, attacks, lessons, command)
     with _parts_of_nobody() as parts:
         report = run_lfw(data, out, parts, recognizer, choices)
     print(report.model_dump_json() if as_json else render_lfw(report))

@@ -2,13 +2,15 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from service.engine import MAX_BATCH
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.answers import AnswersResult, measure_answers
+from service.evaluation.attacks import deanonymizer
 from service.evaluation.attacks.attack import AttackFigures
 from service.evaluation.attacks.campaign import ATTACKS, AttackResult, AttackRun
 from service.evaluation.attacks.targets import Targets
@@ -25,7 +27,7 @@ from service.evaluation.lfw_report import (
 from service.evaluation.matching import FARS, Matching, Person, measure_matching
 from service.evaluation.page import write_page
 from service.evaluation.pair_results import Lab, PairResult, measure_pairs, strip_name
-from service.evaluation.pairs import Pair, load_pairs
+from service.evaluation.pairs import Pair, PairSet, load_pairs
 from service.evaluation.photos import Photo, person_of
 from service.evaluation.progress import bar
 from service.evaluation.recognizers import Recognizer
@@ -47,6 +49,7 @@ class Choices:
         people: photos of other people, for thresholds and gallery.
         seed: chooses both.
         attacks: whether to attack.
+        lessons: pairs to train a de-anonymizer on, as the last attack; 0 for none.
         command: that asked for it, for the report.
     """
 
@@ -54,13 +57,14 @@ class Choices:
     people: int
     seed: int
     attacks: bool
+    lessons: int
     command: str
 
 
 def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices: Choices) -> LfwReport:
     """Measure everything, and write ``results.json`` and ``report.html`` into ``out``.
 
-    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl``, ``attacks.jsonl`` and the folder ``strips`` there keep what
+    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl``, ``attacks-*.jsonl`` and the folder ``strips`` there keep what
     is done: a run that was cut off goes on, and one with a larger limit adds to it.
 
     Args:
@@ -88,16 +92,14 @@ def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices
     files = _folder(out / "files")
     lab = Lab(Studio(parts, files), recognizer, pairs, _folder(out / "strips"))
     try:
-        # Nobody who is in any pair: a longer run finds the same people.
-        strangers = pairs.others([pair.person for pair in pairs.same], choices.people, choices.seed)
-        people = _people(strangers, lab, Ledger(out / "people.jsonl", run, Person))
+        people = _people(_others(pairs, choices), lab, Ledger(out / "people.jsonl", run, Person))
         results = _pairs(chosen, lab, Ledger(out / "pairs.jsonl", run, PairResult))
         changed = _changed(chosen, lab, Ledger(out / "changed.jsonl", run, AnswersResult))
         cost = _cost(chosen, lab)
         if not any(pair.columns for pair in results) or sum(person.seen is not None for person in people) < 2:
             raise NoFaces("too few photos of the set show a face")
         matching = measure_matching(people, results, recognizer.name)
-        attacks = _attacks(chosen, lab, matching, choices, out / "attacks.jsonl") if choices.attacks else []
+        attacks = _attacks(chosen, lab, matching, choices, out) if choices.attacks else []
     finally:
         shutil.rmtree(files)
     report = LfwReport(
@@ -143,7 +145,7 @@ def _changed(pairs: Sequence[Pair], lab: Lab, ledger: Ledger[AnswersResult]) -> 
     return list(bar(ledger.fill(few, 1, lambda part: measure_answers(part, lab)), "changed files", len(few)))
 
 
-def _attacks(pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choices, path: Path) -> list[AttackFigures]:
+def _attacks(pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choices, out: Path) -> list[AttackFigures]:
     """Every attack on the people of the pairs, kept like all else."""
     firsts = lab.seat([lab.pairs.photo(pair.a) for pair in pairs])
     seconds = lab.seat([lab.pairs.photo(pair.b) for pair in pairs])
@@ -161,11 +163,27 @@ def _attacks(pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choic
         digest=lab.studio.parts.bundles.default.digest.hex(), people=len(both), limit=limit, seed=choices.seed
     )
 
-    def measure(names: Sequence[str]) -> list[AttackResult]:
-        return [AttackResult(attack=name, figures=list(ATTACKS[name](targets))) for name in names]
+    attacks = dict(ATTACKS)
+    if choices.lessons:
+        attacks[f"de-anonymizer, {choices.lessons} pairs"] = partial(_trained, lab=lab, choices=choices)
 
-    done = bar(Ledger(path, head, AttackResult).fill(list(ATTACKS), 1, measure), "attacks", len(ATTACKS))
+    def measure(names: Sequence[str]) -> list[AttackResult]:
+        return [AttackResult(attack=name, figures=list(attacks[name](targets))) for name in names]
+
+    # More pairs or people are another campaign.
+    path = out / f"attacks-{choices.limit}-{choices.people}.jsonl"
+    done = bar(Ledger(path, head, AttackResult).fill(list(attacks), 1, measure), "attacks", len(attacks))
     return [figures for result in done for figures in result.figures]
+
+
+def _trained(targets: Targets, lab: Lab, choices: Choices) -> Iterator[AttackFigures]:
+    seated = lab.seat(_others(lab.pairs, choices))
+    return deanonymizer.attack(targets, [sitter for sitter in seated if sitter is not None], choices.lessons)
+
+
+def _others(pairs: PairSet, choices: Choices) -> list[Photo]:
+    """People who are in no pair: a longer run finds the same."""
+    return pairs.others([pair.person for pair in pairs.same], choices.people, choices.seed)
 
 
 def _cost(pairs: Sequence[Pair], lab: Lab) -> CostFigures | None:

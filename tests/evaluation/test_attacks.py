@@ -5,13 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from service.core.bands import BandLayout
+from service.core.context import Context
 from service.core.keystream import Keystream
 from service.core.transform import hide
 from service.evaluation.attacks import (
     again,
+    deanonymizer,
     known_pair,
     magnitudes,
     nearby_latents,
@@ -22,12 +25,14 @@ from service.evaluation.attacks import (
 )
 from service.evaluation.attacks.attack import CORRELATION, REVEALED, AttackFigures, correlated, correlation, revealed
 from service.evaluation.attacks.campaign import ATTACKS
+from service.evaluation.attacks.lessons import Lessons, make_lessons
 from service.evaluation.attacks.targets import Targets
 from service.evaluation.portraits import Portrait
 from service.evaluation.recognizers.dlib_resnet import _TEMPLATE
 from service.evaluation.recognizers.recognizer import aligned
 from service.evaluation.sitters import Sitter
 from service.evaluation.studio import Studio
+from tests.small_bundle import RESOLUTION
 
 Rows = dict[tuple[str, str], AttackFigures]
 
@@ -144,6 +149,48 @@ def test_a_correlation_has_the_interval_of_a_mean() -> None:
     figures = correlated("x", "y", values.tolist(), 0.0)
     assert figures.low < 0.2 < figures.high and figures.high - figures.low == pytest.approx(0.0196, rel=0.1)
     assert correlation(np.zeros(3), np.ones(3)) == 0
+
+
+def test_a_network_learns_what_strangers_tell_and_its_twin_cannot(
+    targets: Targets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deanonymizer, "_CHANNELS", (32, 32))
+    monkeypatch.setattr(deanonymizer, "_PASSES", 16)
+    drawn = np.random.default_rng(0).uniform(-0.8, 0.8, (48, 3, 1, 1))
+    faces = torch.from_numpy(np.broadcast_to(drawn, (48, 3, RESOLUTION, RESOLUTION)).copy()).float()
+    nothing = torch.zeros(48, 1, RESOLUTION, RESOLUTION)
+    context = Context(torch.zeros_like(faces), nothing == 0, nothing == 1, nothing)
+    lessons = Lessons((-faces).half(), faces, context, torch.arange(48))
+    errors = {}
+    for blind in (False, True):
+        network = deanonymizer.trained(lessons, targets, blind)
+        with torch.no_grad():
+            guess = deanonymizer._guess(network, -faces, context, blind)
+        errors[blind] = float(((guess - faces) ** 2).mean())
+    assert errors[False] < 0.7 * errors[True]
+
+
+def test_lessons_are_strangers_of_others_with_many_keys(targets: Targets) -> None:
+    lessons = make_lessons(targets.sitters[:2], 5, targets.studio, targets.plan("band-rotation"))
+    assert lessons.whose.tolist() == [0, 1, 0, 1, 0] and len(lessons) == 5
+    strangers, originals, context = lessons.batch(torch.tensor([0, 2]), torch.device("cpu"))
+    assert torch.equal(originals[0], originals[1]) and not torch.equal(strangers[0], strangers[1])
+    assert not strangers[~context.generate.expand_as(strangers)].any()
+    levels = (strangers[context.generate.expand_as(strangers)].double() + 1) * 127.5
+    assert (levels - levels.round()).abs().max() < 0.15
+
+
+def test_a_trained_deanonymizer_is_judged_beside_its_twin(targets: Targets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deanonymizer, "_CHANNELS", (32, 32))
+    monkeypatch.setattr(deanonymizer, "_PASSES", 1)
+    found = list(deanonymizer.attack(targets, targets.sitters[1:], 16))
+    assert [(figures.scheme, figures.trials) for figures in found] == [
+        ("signflip", 3),
+        ("signflip", 3),
+        ("band-rotation", 3),
+        ("band-rotation", 3),
+    ]
+    assert all(np.isfinite([f.success, f.low, f.high, f.chance]).all() for f in found)
 
 
 def test_every_attack_is_in_the_campaign() -> None:

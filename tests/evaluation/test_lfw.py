@@ -18,7 +18,7 @@ from service.evaluation.recognizers import DlibRecognizer
 from service.operations.parts import Parts
 from tests.evaluation.conftest import jpeg
 
-CHOICES = Choices(limit=2, people=3, seed=1, attacks=False, command="visard evaluate lfw")
+CHOICES = Choices(limit=2, people=3, seed=1, attacks=False, lessons=0, command="visard evaluate lfw")
 
 
 @pytest.fixture(scope="module")
