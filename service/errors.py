@@ -234,3 +234,7 @@ class NotForProduction(VisardError):
 
 class HomeUnusable(VisardError):
     """The directory for keys, records and logs cannot be used."""
+
+
+class EvaluationUnavailable(VisardError):
+    """Something an evaluation needs is not installed or cannot be loaded."""
