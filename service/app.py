@@ -78,10 +78,15 @@ def open_access(settings: Settings) -> Iterator[Access]:
     """
     database = _open_database(settings)
     try:
-        pepper = read_or_make_pepper(settings.home / "token-pepper")
-        yield Access(TenantStore(database), TokenStore(database, pepper), _open_keys(settings))
+        yield Access(TenantStore(database), TokenStore(database, _pepper(settings)), _open_keys(settings))
     finally:
         database.dispose()
+
+
+def _pepper(settings: Settings) -> bytes:
+    if settings.token_pepper is None:
+        return read_or_make_pepper(settings.home / "token-pepper")
+    return bytes.fromhex(settings.token_pepper.get_secret_value())
 
 
 def open_audit_database(settings: Settings) -> DatabaseEngine:
