@@ -9,6 +9,9 @@ from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
 
 from service import __version__
+from service.access.jwks import KeySet
+from service.access.jwks_fetch import fetch_jwks
+from service.access.oidc import OidcTokens, Rules
 from service.access.pepper import read_or_make_pepper
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
@@ -146,6 +149,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     return Desk(
         parts=parts,
         tokens=access.tokens,
+        oidc=_oidc(settings, access.tenants),
         tenants=access.tenants,
         metrics=metrics,
         workers=Workers(settings.operations, settings.admitted),
@@ -159,6 +163,23 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
     )
+
+
+def _oidc(settings: Settings, tenants: TenantStore) -> OidcTokens | None:
+    issuer, audience, url = settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url
+    if issuer is None or audience is None or url is None:
+        return None
+    rules = Rules(
+        issuer=issuer,
+        audience=audience,
+        algorithms=settings.oidc_algorithms,
+        leeway_s=settings.oidc_leeway,
+        tenant_claim=settings.oidc_tenant_claim,
+        scope_claim=settings.oidc_scope_claim,
+        scope_prefix=settings.oidc_scope_prefix,
+    )
+    timeout = settings.oidc_timeout
+    return OidcTokens(rules, KeySet(lambda: fetch_jwks(url, timeout), timeout), tenants)
 
 
 def _answers(ask: Callable[[], object]) -> None:

@@ -164,6 +164,10 @@ class Unavailable(VisardError):
     """A part the service depends on does not answer now; trying again may help."""
 
 
+class IdentityProviderUnavailable(Unavailable):
+    """The keys that tokens are checked with cannot be had."""
+
+
 class KeysUnavailable(Unavailable):
     """The key custody does not answer, or holds something unreadable."""
 

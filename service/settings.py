@@ -4,12 +4,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.access.oidc import Algorithm
 from service.errors import SettingsInvalid
 
 PREFIX = "VISARD_"
@@ -18,6 +29,7 @@ FILE_SUFFIX = "_FILE"
 
 _OF_TESTS = "VISARD_TEST_"
 _MAX_SECRET = 64 << 10
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -57,6 +69,35 @@ class Settings(BaseSettings):
     """The key that tokens are hashed with: 64 hexadecimal digits, the same for all replicas, as from
     `openssl rand -hex 32`; made below the home directory if unset."""
 
+    oidc_issuer: str | None = None
+    """Of the JWTs that are accepted besides our own tokens, exactly as in `iss`; none are if unset."""
+
+    oidc_audience: str | None = None
+    """What names this service in `aud`; required with an issuer."""
+
+    oidc_jwks_url: str | None = None
+    """Where the issuer publishes its keys, HTTPS unless on this machine; required with an issuer."""
+
+    oidc_algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = Field(
+        default=("RS256", "ES256", "EdDSA"), min_length=1
+    )
+    """Of signatures, with spaces between."""
+
+    oidc_tenant_claim: str = Field(default="tenant", min_length=1)
+    """The claim that names the tenant, or a JSON pointer like `/org/name` into one."""
+
+    oidc_scope_claim: str = Field(default="scope", min_length=1)
+    """The claim that lists the scopes, or a JSON pointer like `/realm_access/roles` into one."""
+
+    oidc_scope_prefix: str = ""
+    """What stands before the names of scopes there, such as `visard:`."""
+
+    oidc_leeway: float = Field(default=30.0, ge=0, le=300)
+    """Seconds by which the issuer's clock may differ."""
+
+    oidc_timeout: float = Field(default=5.0, gt=0, le=60)
+    """Seconds a request waits for the issuer's keys."""
+
     host: str = "127.0.0.1"
     """Address the service listens on."""
 
@@ -93,6 +134,26 @@ class Settings(BaseSettings):
         if pepper is not None and not _PEPPER.fullmatch(pepper.get_secret_value()):
             raise ValueError("64 hexadecimal digits are needed")
         return pepper
+
+    @field_validator("oidc_algorithms", mode="before")
+    @classmethod
+    def _words(cls, algorithms: object) -> object:
+        return tuple(algorithms.split()) if isinstance(algorithms, str) else algorithms
+
+    @field_validator("oidc_jwks_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if url and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+            raise ValueError("an HTTPS URL is needed")
+        return url
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len({self.oidc_issuer is None, self.oidc_audience is None, self.oidc_jwks_url is None}) > 1:
+            names = ", ".join(map(variable, ("oidc_issuer", "oidc_audience", "oidc_jwks_url")))
+            raise ValueError(f"{names}: set all of them or none")
+        return self
 
     def __init__(self, **values: Any) -> None:
         environment = _environment()

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
+from service.access.tokens import PREFIX
 from service.api.desk import AtDesk, Desk
 
 
@@ -32,9 +33,13 @@ async def authenticated(request: Request, desk: Desk) -> Principal:
 
     Raises:
         TokenRefused: there is no bearer token, several, or one that is not valid.
+        IdentityProviderUnavailable: the keys to check it with cannot be had.
     """
     token = _bearer(request)
-    return await desk.workers.quickly(lambda: desk.tokens.authenticate(token))
+    if desk.oidc is None or token.startswith(PREFIX):
+        return await desk.workers.quickly(lambda: desk.tokens.authenticate(token))
+    oidc = desk.oidc
+    return await desk.workers.patiently(lambda: oidc.authenticate(token))
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]

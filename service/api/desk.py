@@ -44,10 +44,16 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Everything a request needs."""
+    """Everything a request needs.
+
+    Attributes:
+        tokens: our own.
+        oidc: those of an identity provider, which may have to be asked for its keys.
+    """
 
     parts: Parts
     tokens: Tokens
+    oidc: Tokens | None = None
     tenants: Tenants
     metrics: Metrics
     workers: Workers

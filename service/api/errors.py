@@ -79,6 +79,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.BundleUnknown: Answer(409),
     errors.AuditEntriesPresent: Answer(409),
     errors.Unavailable: Answer(503, retry_s=5),
+    errors.IdentityProviderUnavailable: Answer(503, retry_s=10),
     errors.KeysUnavailable: Answer(503, retry_s=5),
     errors.KeystoreInsecure: Answer(503, retry_s=60),
     errors.DatabaseUnavailable: Answer(503, retry_s=5),

@@ -35,20 +35,26 @@ def settings_table() -> str:
 def _row(name: str, field: dict[str, Any], secret: bool) -> str:
     names = f"`{variable(name)}`" + (f", `{variable(name)}{FILE_SUFFIX}`" if secret else "")
     default = field.get("default")
-    shown = "" if default is None else f"`{default}`"
+    shown = "" if default in (None, "") else f"`{' '.join(default) if isinstance(default, list) else default}`"
     meaning = " ".join(field["description"].split())
     return f"| {names} | {'secret' if secret else _value(field)} | {shown} | {meaning} |\n"
 
 
 def _value(field: dict[str, Any]) -> str:
     """What a value looks like, from its JSON schema."""
+    if field.get("type") == "array":
+        return f"any of {_choices(field['items'])}"
     kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
     kind = kinds[0]
     if "enum" in kind:
-        return " or ".join(f"`{choice}`" for choice in kind["enum"])
+        return _choices(kind)
     name = {"string": kind.get("format", "text"), "integer": "integer", "number": "number"}[kind["type"]]
     bounds = [words.format(kind[key]) for key, words in _BOUNDS.items() if key in kind]
     return " ".join([name, *bounds])
 
 
 _BOUNDS = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}"}
+
+
+def _choices(kind: dict[str, Any]) -> str:
+    return ", ".join(f"`{choice}`" for choice in kind["enum"])

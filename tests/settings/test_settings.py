@@ -39,6 +39,12 @@ def test_the_page_explains_every_setting() -> None:
         ("VISARD_ENV", "hunter2", "VISARD_ENV"),
         ("VISARD_ADMITTED", "0", "VISARD_ADMITTED"),
         ("VISARD_DRAIN_DELAY", "inf", "VISARD_DRAIN_DELAY"),
+        ("VISARD_OIDC_ISSUER", "https://login.example", "VISARD_OIDC_JWKS_URL: set all of them or none"),
+        ("VISARD_OIDC_JWKS_URL", "http://login.example/hunter2", "HTTPS"),
+        ("VISARD_OIDC_JWKS_URL", "file:///etc/hunter2", "HTTPS"),
+        ("VISARD_OIDC_ALGORITHMS", "RS256 HS256", "VISARD_OIDC_ALGORITHMS"),
+        ("VISARD_OIDC_ALGORITHMS", "none", "VISARD_OIDC_ALGORITHMS"),
+        ("VISARD_OIDC_ALGORITHMS", " ", "VISARD_OIDC_ALGORITHMS"),
         ("VISARD_TOKEN_PEPPER", "hunter2", "VISARD_TOKEN_PEPPER"),
         ("VISARD_TOKEN_PEPPER_FILE", "/nowhere/hunter2", "VISARD_TOKEN_PEPPER_FILE"),
     ],
@@ -54,7 +60,9 @@ def test_settings_of_tests_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("VISARD_TEST_ANYTHING", "1")
     monkeypatch.setenv("VISARD_QUEUE_LIMIT", "3")
     monkeypatch.setenv("VISARD_WEIGHTS", "")
-    assert (Settings().queue_limit, Settings().weights) == (3, None)
+    monkeypatch.setenv("VISARD_OIDC_ALGORITHMS", "EdDSA  ES384")
+    settings = Settings()
+    assert (settings.queue_limit, settings.weights, settings.oidc_algorithms) == (3, None, ("EdDSA", "ES384"))
 
 
 def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
