@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -13,6 +14,7 @@ from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
 from service.access.pepper import read_or_make_pepper
+from service.access.quota import Quota
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
@@ -32,6 +34,7 @@ from service.keys.provider import KeyProvider
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.records.store import RecordStore
+from service.replays import ReplayStore
 from service.settings import Settings
 from service.weights.bundles import Bundles
 
@@ -41,11 +44,13 @@ _SIGNING_KEY = "audit-signing-key.pem"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may do what, and the keys of those it is about."""
+    """Who may do what and how often, what they were answered, and the keys of those it is about."""
 
     tenants: TenantStore
     tokens: TokenStore
     keys: KeyProvider
+    quota: Quota | None
+    replays: ReplayStore
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -80,8 +85,15 @@ def open_access(settings: Settings) -> Iterator[Access]:
         Unavailable: database or keystore cannot be opened.
     """
     database = _open_database(settings)
+    per_minute = settings.requests_per_minute
     try:
-        yield Access(TenantStore(database), TokenStore(database, _pepper(settings)), _open_keys(settings))
+        yield Access(
+            tenants=TenantStore(database),
+            tokens=TokenStore(database, _pepper(settings)),
+            keys=_open_keys(settings),
+            quota=None if per_minute is None else Quota(database, per_minute),
+            replays=ReplayStore(database, timedelta(seconds=settings.idempotency_retention)),
+        )
     finally:
         database.dispose()
 
@@ -151,6 +163,8 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
         tokens=access.tokens,
         oidc=_oidc(settings, access.tenants),
         tenants=access.tenants,
+        quota=access.quota,
+        replays=access.replays,
         metrics=metrics,
         workers=Workers(settings.operations, settings.admitted),
         readiness=Readiness(

@@ -76,6 +76,14 @@ class FileUnusable(BadInput):
     """A file cannot be read or written as asked."""
 
 
+class IdempotencyKeyInvalid(BadInput):
+    """An idempotency key is malformed."""
+
+
+class IdempotencyKeyReused(BadInput):
+    """An idempotency key was used before, for another request."""
+
+
 class TenantInvalid(BadInput):
     """No tenant can have this name."""
 
@@ -126,6 +134,22 @@ class TenantExists(Refused):
 
 class ScopeMissing(Refused):
     """The caller may not do this."""
+
+
+class RateExceeded(Refused):
+    """The caller asks more often than it may.
+
+    Attributes:
+        retry_s: seconds after which it may ask again.
+    """
+
+    def __init__(self, retry_s: int) -> None:
+        super().__init__("too many requests of this caller: try again later")
+        self.retry_s = retry_s
+
+
+class RequestInProgress(Refused):
+    """The same request is being answered already."""
 
 
 class TokenUnknown(Refused):

@@ -119,6 +119,12 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = 100_000_000
     """Of an image, width times height."""
 
+    requests_per_minute: PositiveInt | None = None
+    """Of each caller, counted in the database for all replicas; beyond it the answer is 429. No limit if unset."""
+
+    idempotency_retention: int = Field(default=24 * 3600, ge=600, le=30 * 24 * 3600)
+    """Seconds for which an answer is kept, to be given again under its `Idempotency-Key`."""
+
     upload_timeout: PositiveFloat = 60.0
     """Seconds a request body may take to arrive."""
 

@@ -21,9 +21,11 @@ class Allowed:
 
         Raises:
             TokenRefused: there is no valid token.
+            RateExceeded: the caller asks too often.
             ScopeMissing: its scopes do not reach.
         """
         principal = await authenticated(request, desk)
+        await spend(principal, desk)
         principal.require(self.scope)
         return principal
 
@@ -40,6 +42,17 @@ async def authenticated(request: Request, desk: Desk) -> Principal:
         return await desk.workers.quickly(lambda: desk.tokens.authenticate(token))
     oidc = desk.oidc
     return await desk.workers.patiently(lambda: oidc.authenticate(token))
+
+
+async def spend(caller: Principal, desk: Desk) -> None:
+    """Count a request of a caller who is known.
+
+    Raises:
+        RateExceeded: it is one too many.
+    """
+    if desk.quota is not None:
+        quota = desk.quota
+        await desk.workers.quickly(lambda: quota.spend(caller))
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]

@@ -56,6 +56,8 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.UploadTooLarge: Answer(413),
     errors.UploadTooSlow: Answer(408),
     errors.FileUnusable: Answer(400),
+    errors.IdempotencyKeyInvalid: Answer(400),
+    errors.IdempotencyKeyReused: Answer(422),
     errors.TenantInvalid: Answer(422),
     errors.TokenInvalid: Answer(422),
     errors.ReasonInvalid: Answer(422),
@@ -67,6 +69,8 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.Refused: Answer(403),
     TokenRefused: Answer(401),
     errors.ScopeMissing: Answer(403),
+    errors.RateExceeded: Answer(429),
+    errors.RequestInProgress: Answer(409, retry_s=2),
     errors.TenantUnknown: Answer(403),
     errors.TenantExists: Answer(409),
     errors.TokenUnknown: Answer(404),
@@ -144,8 +148,9 @@ async def _domain(request: Request, error: Exception) -> Response:
 
 
 def _headers(error: VisardError, answer: Answer) -> dict[str, str]:
-    if answer.retry_s is not None:
-        return {"Retry-After": str(answer.retry_s)}
+    retry_s = error.retry_s if isinstance(error, errors.RateExceeded) else answer.retry_s
+    if retry_s is not None:
+        return {"Retry-After": str(retry_s)}
     if isinstance(error, TokenRefused):
         return {"WWW-Authenticate": _CHALLENGE}
     if isinstance(error, errors.ScopeMissing):

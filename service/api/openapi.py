@@ -1,6 +1,6 @@
 """The OpenAPI document: what FastAPI cannot see in routes that read their own forms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -30,12 +30,18 @@ def header(description: str, **schema: object) -> JsonObject:
     return {"description": description, "schema": {"type": "string", **schema}}
 
 
+def header_parameter(name: str, description: str, **schema: object) -> JsonObject:
+    """A header of a request."""
+    return {"name": name, "in": "header", **header(description, **schema)}
+
+
 def operation(
     form: type[BaseModel],
     *,
     content: Mapping[str, type[BaseModel] | None],
     problems: tuple[int, ...],
     headers: Mapping[str, JsonObject] | None = None,
+    parameters: Sequence[JsonObject] = (),
 ) -> JsonObject:
     """Keyword arguments of a route that takes a multipart form.
 
@@ -44,6 +50,7 @@ def operation(
         content: what the answer may be; None stands for bytes.
         problems: statuses of its errors.
         headers: of the answer.
+        parameters: besides the form.
     """
     good: JsonObject = {
         "description": "Done.",
@@ -51,11 +58,14 @@ def operation(
     }
     if headers:
         good["headers"] = dict(headers)
+    extra: JsonObject = {"requestBody": _body(form), "security": [{"bearer": []}]}
+    if parameters:
+        extra["parameters"] = list(parameters)
     return {
         "response_class": Response,
         "response_model": None,
         "responses": {200: good, **{status: _problem(status) for status in problems}},
-        "openapi_extra": {"requestBody": _body(form), "security": [{"bearer": []}]},
+        "openapi_extra": extra,
     }
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
 from service.api.attempts import client_of, log_unread
-from service.api.auth import Allowed, authenticated
+from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
@@ -34,6 +34,7 @@ class AllowedOnRecord(Allowed):
                 await log_unread(request, desk, refusal.principal, refusal)
             raise
         try:
+            await spend(principal, desk)
             principal.require(self.scope)
         except Refused as refusal:
             await log_unread(request, desk, principal, refusal)
