@@ -157,7 +157,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    parts = replace(parts, engine=engine, limits=limits)
+    parts = replace(parts, engine=engine, limits=limits, max_faces=settings.max_faces)
     return Desk(
         parts=parts,
         tokens=access.tokens,

@@ -56,6 +56,10 @@ class NoFaces(BadInput):
     """No face was found in the image."""
 
 
+class TooManyFaces(BadInput):
+    """The image holds more faces to replace than one request may."""
+
+
 class FormInvalid(BadInput):
     """The form of a request is malformed, or a field of it is missing, unknown or wrong."""
 

@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = 100_000_000
     """Of an image, width times height."""
 
+    max_faces: PositiveInt = 100
+    """That are replaced in one image."""
+
     requests_per_minute: PositiveInt | None = None
     """Of each caller, counted in the database for all replicas; beyond it the answer is 429. No limit if unset."""
 

@@ -51,6 +51,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.RecordVersionUnknown: Answer(422),
     errors.NoFaces: Answer(422),
     errors.SelectionInvalid: Answer(422),
+    errors.TooManyFaces: Answer(422),
     errors.FormInvalid: Answer(422),
     errors.FormTypeUnsupported: Answer(415),
     errors.UploadTooLarge: Answer(413),

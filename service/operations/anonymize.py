@@ -16,7 +16,7 @@ from service.core.scheme import Plan, levels_to_model, model_to_levels
 from service.core.solver import Progress
 from service.core.transform import Norms, Scheme
 from service.engine import FaceTask
-from service.errors import AlreadyAnonymized, NoFaces
+from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
 from service.faces.crops import FaceView, paste_face, thumbnail, view_face
 from service.faces.detection import Box, Detection
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
@@ -183,7 +183,10 @@ def _anonymize_scene(
 def _chosen(picture: Picture, request: AnonymizeRequest, parts: Parts) -> list[Detection]:
     found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
-    return select(found, size, keep=request.keep, only=request.only, extra=request.extra)
+    chosen = select(found, size, keep=request.keep, only=request.only, extra=request.extra)
+    if parts.max_faces is not None and len(chosen) > parts.max_faces:
+        raise TooManyFaces(f"{len(chosen)} faces are to be replaced, the limit of one image is {parts.max_faces}")
+    return chosen
 
 
 def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:

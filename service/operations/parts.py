@@ -13,7 +13,12 @@ from service.weights.bundles import Bundles
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The rooms an operation goes through."""
+    """The rooms an operation goes through.
+
+    Attributes:
+        limits: of an image file.
+        max_faces: that are replaced in one image; any number if None.
+    """
 
     detector: Detector
     bundles: Bundles
@@ -22,3 +27,4 @@ class Parts:
     records: RecordStore
     audit: AuditLog
     limits: Limits = Limits()
+    max_faces: int | None = None

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -93,6 +94,22 @@ def test_tenants_policy_decides_where_exact_faces_are_kept(service: Service, pho
         assert service.post("/v1/recover", "all", made.content, reason="t").headers["x-visard-fidelity"] == "exact"
     finally:
         service.desk.tenants.set(TENANT, seal="record")
+
+
+def test_faces_beyond_the_limit_are_refused_and_none_stays_visible(service: Service, photo: bytes) -> None:
+    desk = service.desk
+    assert desk.parts.max_faces == 100
+    extra = "[[4, 150, 44, 200], [50, 150, 90, 200]]"
+    service.app.state.desk = replace(desk, parts=replace(desk.parts, max_faces=2))
+    try:
+        assert service.post("/v1/anonymize", "all", photo, extra="[[4, 150, 44, 200]]").status_code == 200
+        answer = service.post("/v1/anonymize", "all", photo, extra=extra)
+        spared = service.post("/v1/anonymize", "all", photo, extra=extra, keep="[[1, 1, 200, 140]]")
+    finally:
+        service.app.state.desk = desk
+    assert_problem(answer, 422, "too-many-faces")
+    assert answer.json()["detail"] == "3 faces are to be replaced, the limit of one image is 2"
+    assert spared.headers["x-visard-faces"] == "2"
 
 
 def test_an_image_without_faces(service: Service, grey: bytes) -> None:
