@@ -26,7 +26,7 @@ from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.database.engine import make_engine
 from service.database.migrate import require_current, upgrade
 from service.engine import Engine
-from service.errors import EngineClosed, HomeUnusable, NotForProduction, Refused, VisardError
+from service.errors import AddressUnusable, EngineClosed, HomeUnusable, NotForProduction, Refused, VisardError
 from service.faces.detection import CenterFaceDetector
 from service.imaging import Limits
 from service.keys.local import LocalKeyStore
@@ -130,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         NotForProduction: ``settings.env`` is production, and a part is for development only.
+        AddressUnusable: measurements cannot have the port they should.
         VisardError: as for ``open_parts`` and ``open_access``.
     """
     unfit = embedded_defaults(settings)
@@ -140,7 +141,9 @@ def create_app(settings: Settings) -> FastAPI:
         desk = _desk(settings, open_parts(settings), access)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close):
             opened.callback(close)
-        return create_api(desk, opened.pop_all().close)
+        if settings.metrics_port is not None:
+            opened.callback(_serve_metrics(desk.metrics, settings.host, settings.metrics_port))
+        return create_api(desk, opened.pop_all().close, with_metrics=settings.metrics_port is None)
 
 
 def embedded_defaults(settings: Settings) -> list[str]:
@@ -157,7 +160,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    parts = replace(parts, engine=engine, limits=limits, max_faces=settings.max_faces)
+    parts = replace(parts, engine=engine, limits=limits, max_faces=settings.max_faces, observer=metrics)
     return Desk(
         parts=parts,
         tokens=access.tokens,
@@ -177,6 +180,13 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
     )
+
+
+def _serve_metrics(metrics: Metrics, host: str, port: int) -> Callable[[], None]:
+    try:
+        return metrics.serve(host, port)
+    except OSError as error:
+        raise AddressUnusable("cannot listen on VISARD_METRICS_PORT") from error
 
 
 def _oidc(settings: Settings, tenants: TenantStore) -> OidcTokens | None:

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     """Of the service; 0 takes any free one."""
 
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Of the measurements, which are at `/metrics` of the service itself if unset."""
+
     operations: PositiveInt = 8
     """Requests worked on at a time, each in a thread with a decoded image or several."""
 

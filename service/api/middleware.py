@@ -32,6 +32,8 @@ class Envelope:
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         began, status = time.perf_counter(), 0
+        metrics: Metrics = scope["app"].state.desk.metrics
+        metrics.began()
 
         async def stamped(message: Message) -> None:
             nonlocal status
@@ -47,15 +49,14 @@ class Envelope:
             if not status:
                 await fault(request_id)(scope, receive, stamped)
         finally:
-            _account(scope, request_id, status or 499, time.perf_counter() - began)
+            _account(scope, metrics, status or 499, time.perf_counter() - began)
 
 
-def _account(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+def _account(scope: Scope, metrics: Metrics, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", _UNMATCHED)
-    metrics: Metrics = scope["app"].state.desk.metrics
     metrics.answered(route, status, seconds)
     fields = {
-        "request": request_id,
+        "request": scope["state"]["request_id"],
         "method": scope["method"],
         "route": route,
         "status": status,

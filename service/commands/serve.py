@@ -14,12 +14,13 @@ from service.settings import Settings
 @click.option("--port", type=click.IntRange(0, 65535), help="Default: VISARD_PORT, or 8080. 0 takes any free one.")
 def serve(host: str | None, port: int | None) -> int:
     """Answer requests over HTTP until SIGTERM."""
-    settings = Settings()
+    given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    settings = Settings(**given)
     app = create_app(settings)
     for default in embedded_defaults(settings):
         click.echo(f"visard: not for production: {default}", err=True)
     log_to_stderr()
-    with listen(host or settings.host, settings.port if port is None else port) as listening:
+    with listen(settings.host, settings.port) as listening:
         address = listening.getsockname()
         click.echo(f"visard: listening on {address[0]} port {address[1]}", err=True)
         started = serve_until_signalled(app, listening, settings.drain_delay, settings.drain_deadline)

@@ -7,6 +7,7 @@ from service.engine import Engine
 from service.faces.detection import Detector
 from service.imaging import Limits
 from service.keys.provider import KeyProvider
+from service.operations.phases import NOBODY, Observer
 from service.records.store import RecordStore
 from service.weights.bundles import Bundles
 
@@ -18,6 +19,7 @@ class Parts:
     Attributes:
         limits: of an image file.
         max_faces: that are replaced in one image; any number if None.
+        observer: is told how long the phases of an operation take.
     """
 
     detector: Detector
@@ -28,3 +30,4 @@ class Parts:
     audit: AuditLog
     limits: Limits = Limits()
     max_faces: int | None = None
+    observer: Observer = NOBODY

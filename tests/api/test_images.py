@@ -128,7 +128,10 @@ def test_metrics_count_and_name_nobody(service: Service, anonymized: httpx.Respo
     assert 'visard_requests_total{route="/v1/anonymize",status="2xx"}' in text
     assert 'visard_requests_total{route="unmatched",status="4xx"}' in text
     assert 'visard_recoveries_total{fidelity="exact",outcome="granted"}' in text
-    assert 'visard_phase_duration_seconds_count{phase="solve"}' in text
+    for phase in ("decode", "detect", "queue", "key", "solve", "encode"):
+        assert f'visard_phase_duration_seconds_count{{phase="{phase}"}}' in text
+    # The one that asks is in flight itself.
+    assert "visard_requests_in_flight 1.0" in text
     assert 'visard_faces_total{operation="anonymize"}' in text
     assert "visard_queue_depth 0.0" in text
     assert f'weights="{service.desk.parts.bundles.default.digest.hex()}"' in text
