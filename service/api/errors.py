@@ -145,6 +145,7 @@ async def _domain(request: Request, error: Exception) -> Response:
     if isinstance(known, errors.KeysUnavailable):
         metrics.keys_failed()
     slug, detail = answer.slug or code_of(known), answer.detail or str(known)
+    request.state.problem = slug
     return problem(request.state.request_id, answer.status, slug, detail, _headers(known, answer))
 
 
