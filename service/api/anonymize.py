@@ -11,8 +11,9 @@ from service.api.accept import wants_json
 from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
-from service.api.once import HEADER, REPLAYED, Once, answered_once, digest_of, key_of
+from service.api.once import HEADER, PATTERN, REPLAYED, Once, answered_once, digest_of, key_of
 from service.api.openapi import binary, header, header_parameter, operation
+from service.api.problems import ANONYMIZE
 from service.api.schemas import AnonymizedImage, AnonymizeForm, ReplacedFace
 from service.errors import CallerGone
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
@@ -38,11 +39,11 @@ router = APIRouter(tags=["images"])
                 HEADER,
                 "Sent again with the same image and fields, a request is given the same answer. Any string of the"
                 " caller's own, a UUID for instance; it is remembered for a day unless configured otherwise.",
-                maxLength=257,
-                minLength=1,
+                pattern=PATTERN,
+                examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
             ),
         ),
-        problems=(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 500, 503),
+        problems=ANONYMIZE,
     ),
 )
 @router.post("/anonymize", include_in_schema=False)

@@ -108,21 +108,25 @@ ANSWERS: dict[type[VisardError], Answer] = {
 _STATUS_SLUGS = {404: "not-found", 405: "method-not-allowed"}
 
 
-def code_of(error: VisardError) -> str:
+def code_of(kind: type[VisardError]) -> str:
     """``NoFaces`` to ``no-faces``: stable, and the same in problem types and in the audit log."""
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__).strip("-")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__).strip("-")
 
 
 def problem(request_id: str, status: int, slug: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A problem document as an answer."""
+    return Response(json.dumps(body_of(request_id, status, slug, detail)), status, headers, MEDIA_TYPE)
+
+
+def body_of(request_id: str, status: int, slug: str, detail: str) -> dict[str, str | int]:
     """A problem document."""
-    body = {
+    return {
         "type": f"urn:visard:problem:{slug}",
         "title": slug.replace("-", " ").capitalize(),
         "status": status,
         "detail": detail,
         "instance": request_id,
     }
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
 
 def fault(request_id: str) -> Response:
@@ -144,7 +148,7 @@ async def _domain(request: Request, error: Exception) -> Response:
         metrics.audit_failed()
     if isinstance(known, errors.KeysUnavailable):
         metrics.keys_failed()
-    slug, detail = answer.slug or code_of(known), answer.detail or str(known)
+    slug, detail = answer.slug or code_of(type(known)), answer.detail or str(known)
     request.state.problem = slug
     return problem(request.state.request_id, answer.status, slug, detail, _headers(known, answer))
 

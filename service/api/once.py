@@ -19,7 +19,9 @@ REPLAYED = "X-Visard-Replayed"
 
 _OURS = "x-visard-"
 # A string as structured fields have it (RFC 9651, section 3.3.3), but without escapes; and the same without quotes.
-_KEY = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
+_CHARACTERS = r"[!#-\[\]-~]{1,255}"
+PATTERN = f'^("{_CHARACTERS}"|{_CHARACTERS})$'
+"""Of the header's value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,9 @@ def key_of(request: Request) -> str | None:
     given = request.headers.getlist(HEADER)
     if not given:
         return None
-    text = given[0]
-    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
-    if len(given) > 1 or not _KEY.fullmatch(key):
+    if len(given) > 1 or not re.fullmatch(PATTERN, given[0]):
         raise IdempotencyKeyInvalid(f"{HEADER} is one string of 1 to 255 visible ASCII characters")
-    return key
+    return given[0].strip('"')
 
 
 def digest_of(form: Form, as_json: bool) -> bytes:

@@ -14,6 +14,7 @@ from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
+from service.api.problems import RECOVER
 from service.api.schemas import RecoverForm
 from service.errors import BadInput, KeyDestroyed, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
@@ -58,7 +59,7 @@ MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
             "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
             "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
         },
-        problems=(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
+        problems=RECOVER,
     ),
 )
 @router.post("/recover", include_in_schema=False)
