@@ -138,6 +138,7 @@ def create_app(settings: Settings) -> FastAPI:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
+        access.replays.forget_expired()
         desk = _desk(settings, open_parts(settings), access)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close):
             opened.callback(close)

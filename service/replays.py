@@ -21,7 +21,7 @@ from service.errors import IdempotencyKeyReused, RequestInProgress
 LEASE = timedelta(minutes=5)
 """After this long a claim without an answer is anybody's."""
 
-_PURGED_AT_ONCE = 100
+_SWEPT_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,9 @@ class ReplayStore:
         claim = Claim(_digest(tenant, subject, key), uuid4())
         with exclusive(self._engine, f"visard-replay-{claim.id.hex()}") as connection:
             now = self._now()
-            self._forget_expired(connection, claim.id, now)
+            # The own row first: whoever waits here holds nothing yet, and the sweep waits for nobody.
+            connection.execute(delete(replays).where(replays.c.id == claim.id, replays.c.expires <= now))
+            _sweep(connection, now)
             row = connection.execute(select(replays).where(replays.c.id == claim.id)).one_or_none()
             if row is None:
                 self._insert(connection, claim, tenant, request, now)
@@ -116,6 +118,13 @@ class ReplayStore:
         with writing(self._engine) as connection:
             connection.execute(delete(replays).where(_held(claim)))
 
+    def forget_expired(self) -> None:
+        """Delete what has expired. Every claim sweeps a little; this is for when there are none."""
+        swept = 1
+        while swept:
+            with writing(self._engine) as connection:
+                swept = _sweep(connection, self._now())
+
     def _insert(self, connection: Connection, claim: Claim, tenant: str, request: bytes, now: datetime) -> None:
         row = {"id": claim.id, "tenant": tenant, "request": request, "holder": claim.holder}
         times = {"lease_until": now + self._lease, "expires": now + self._retention}
@@ -125,12 +134,11 @@ class ReplayStore:
         values = {"holder": claim.holder, "lease_until": now + self._lease}
         connection.execute(update(replays).where(replays.c.id == claim.id).values(**values))
 
-    def _forget_expired(self, connection: Connection, own: bytes, now: datetime) -> None:
-        # The own row first: whoever waits here holds nothing yet, and the sweep below waits for nobody.
-        expired = replays.c.expires <= now
-        connection.execute(delete(replays).where(replays.c.id == own, expired))
-        some = select(replays.c.id).where(expired).limit(_PURGED_AT_ONCE).with_for_update(skip_locked=True)
-        connection.execute(delete(replays).where(replays.c.id.in_(some)))
+
+def _sweep(connection: Connection, now: datetime) -> int:
+    """Delete some of what has expired, but nothing that somebody else is at; returns how many."""
+    some = select(replays.c.id).where(replays.c.expires <= now).limit(_SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+    return connection.execute(delete(replays).where(replays.c.id.in_(some))).rowcount
 
 
 def _digest(*parts: str) -> bytes:

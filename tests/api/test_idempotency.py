@@ -1,8 +1,10 @@
 """``Idempotency-Key`` over HTTP: one image, one record, however often the request is sent."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import httpx
@@ -10,13 +12,15 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from service.app import create_app, open_access
 from service.database.engine import transaction
-from service.database.tables import records
+from service.database.tables import records, replays
 from service.errors import DatabaseUnavailable
 from service.imaging import decode
 from service.records.codec import read_header
 from service.replays import LEASE, ReplayStore
-from tests.api.conftest import Pixels, Service, assert_problem, pixels_of
+from service.settings import Settings
+from tests.api.conftest import Pixels, Service, assert_problem, close, pixels_of
 from tests.api.test_lifecycle import PATIENCE_S, Gated, _at
 
 
@@ -122,6 +126,17 @@ def test_what_cannot_be_kept_is_not_given_and_the_key_is_not_lost(service: Servi
         made = keyed(service, key, photo)
     assert (made.status_code, "x-visard-replayed" in made.headers) == (200, False)
     assert keyed(service, key, photo).content == made.content
+
+
+def test_a_start_forgets_what_has_expired(settings_for: Callable[[Path], Settings], tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "home")
+    with open_access(settings) as access:
+        database = access.replays._engine
+        long_ago = ReplayStore(database, timedelta(days=1), now=lambda: datetime.now(UTC) - timedelta(days=2))
+        long_ago.begin("hospital", "camera", "key", b"")
+        close(create_app(settings))
+        with transaction(database) as connection:
+            assert connection.execute(select(func.count()).select_from(replays)).scalar_one() == 0
 
 
 @pytest.mark.parametrize("key", ["", " ", '""', "two words", "a" * 256, 'quo"te', "back\\slash", "umlaut-\xe4"])

@@ -126,6 +126,18 @@ def test_answers_are_forgotten_in_time(store: ReplayStore, database: Engine, clo
     assert count(database) == 1
 
 
+def test_all_that_expired_is_forgotten_without_a_request_too(
+    store: ReplayStore, database: Engine, clock: Clock
+) -> None:
+    for i in range(250):
+        store.keep(begun(store, f"key-{i}"), ANSWER)
+    clock.time += RETENTION / 2
+    store.keep(begun(store, "young"), ANSWER)
+    clock.time += RETENTION / 2
+    store.forget_expired()
+    assert count(database) == 1
+
+
 def test_the_database_holds_no_key_of_a_caller(store: ReplayStore, database: Engine) -> None:
     begun(store, "my-very-own-key", subject="Dr. Ada")
     with transaction(database) as connection:
