@@ -17,6 +17,7 @@ _REQUEST_ID = (
     "Id of the request, in the log and in problems: the caller's own if it is 1 to 128 of letters, digits and `._:-`,"
     " otherwise one that is made."
 )
+_BEARER = "A token of `visard token create`, or a JWT of the identity provider that is configured."
 _IMAGE_TYPES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp"
 
 
@@ -83,7 +84,7 @@ def complete(app: FastAPI) -> None:
 
 def _amend(document: JsonObject) -> None:
     components = document.setdefault("components", {})
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
     schemas = components.setdefault("schemas", {})
     for model in _SHARED:
         schema = model.model_json_schema(ref_template=_REFERENCE + "{model}")
