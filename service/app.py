@@ -3,13 +3,18 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
 
 from service import __version__
+from service.access.jwks import KeySet
+from service.access.jwks_fetch import fetch_jwks
+from service.access.oidc import OidcTokens, Rules
 from service.access.pepper import read_or_make_pepper
+from service.access.quota import Quota
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
@@ -21,7 +26,7 @@ from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.database.engine import make_engine
 from service.database.migrate import require_current, upgrade
 from service.engine import Engine
-from service.errors import EngineClosed, HomeUnusable, NotForProduction, Refused, VisardError
+from service.errors import AddressUnusable, EngineClosed, HomeUnusable, NotForProduction, Refused, VisardError
 from service.faces.detection import CenterFaceDetector
 from service.imaging import Limits
 from service.keys.local import LocalKeyStore
@@ -29,6 +34,7 @@ from service.keys.provider import KeyProvider
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.records.store import RecordStore
+from service.replays import ReplayStore
 from service.settings import Settings
 from service.weights.bundles import Bundles
 
@@ -38,11 +44,13 @@ _SIGNING_KEY = "audit-signing-key.pem"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may do what, and the keys of those it is about."""
+    """Who may do what and how often, what they were answered, and the keys of those it is about."""
 
     tenants: TenantStore
     tokens: TokenStore
     keys: KeyProvider
+    quota: Quota | None
+    replays: ReplayStore
 
 
 def open_parts(settings: Settings) -> Parts:
@@ -77,11 +85,23 @@ def open_access(settings: Settings) -> Iterator[Access]:
         Unavailable: database or keystore cannot be opened.
     """
     database = _open_database(settings)
+    per_minute = settings.requests_per_minute
     try:
-        pepper = read_or_make_pepper(settings.home / "token-pepper")
-        yield Access(TenantStore(database), TokenStore(database, pepper), _open_keys(settings))
+        yield Access(
+            tenants=TenantStore(database),
+            tokens=TokenStore(database, _pepper(settings)),
+            keys=_open_keys(settings),
+            quota=None if per_minute is None else Quota(database, per_minute),
+            replays=ReplayStore(database, timedelta(seconds=settings.idempotency_retention)),
+        )
     finally:
         database.dispose()
+
+
+def _pepper(settings: Settings) -> bytes:
+    if settings.token_pepper is None:
+        return read_or_make_pepper(settings.home / "token-pepper")
+    return bytes.fromhex(settings.token_pepper.get_secret_value())
 
 
 def open_audit_database(settings: Settings) -> DatabaseEngine:
@@ -110,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     Raises:
         NotForProduction: ``settings.env`` is production, and a part is for development only.
+        AddressUnusable: measurements cannot have the port they should.
         VisardError: as for ``open_parts`` and ``open_access``.
     """
     unfit = embedded_defaults(settings)
@@ -117,10 +138,13 @@ def create_app(settings: Settings) -> FastAPI:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
+        access.replays.forget_expired()
         desk = _desk(settings, open_parts(settings), access)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close):
             opened.callback(close)
-        return create_api(desk, opened.pop_all().close)
+        if settings.metrics_port is not None:
+            opened.callback(_serve_metrics(desk.metrics, settings.host, settings.metrics_port))
+        return create_api(desk, opened.pop_all().close, with_metrics=settings.metrics_port is None)
 
 
 def embedded_defaults(settings: Settings) -> list[str]:
@@ -137,11 +161,14 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    parts = replace(parts, engine=engine, limits=limits)
+    parts = replace(parts, engine=engine, limits=limits, max_faces=settings.max_faces, observer=metrics)
     return Desk(
         parts=parts,
         tokens=access.tokens,
+        oidc=_oidc(settings, access.tenants),
         tenants=access.tenants,
+        quota=access.quota,
+        replays=access.replays,
         metrics=metrics,
         workers=Workers(settings.operations, settings.admitted),
         readiness=Readiness(
@@ -154,6 +181,30 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
     )
+
+
+def _serve_metrics(metrics: Metrics, host: str, port: int) -> Callable[[], None]:
+    try:
+        return metrics.serve(host, port)
+    except OSError as error:
+        raise AddressUnusable("cannot listen on VISARD_METRICS_PORT") from error
+
+
+def _oidc(settings: Settings, tenants: TenantStore) -> OidcTokens | None:
+    issuer, audience, url = settings.oidc_issuer, settings.oidc_audience, settings.oidc_jwks_url
+    if issuer is None or audience is None or url is None:
+        return None
+    rules = Rules(
+        issuer=issuer,
+        audience=audience,
+        algorithms=settings.oidc_algorithms,
+        leeway_s=settings.oidc_leeway,
+        tenant_claim=settings.oidc_tenant_claim,
+        scope_claim=settings.oidc_scope_claim,
+        scope_prefix=settings.oidc_scope_prefix,
+    )
+    timeout = settings.oidc_timeout
+    return OidcTokens(rules, KeySet(lambda: fetch_jwks(url, timeout), timeout), tenants)
 
 
 def _answers(ask: Callable[[], object]) -> None:

@@ -17,6 +17,7 @@ from service.commands.migrate import migrate
 from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
 from service.commands.serve import serve
+from service.commands.settings import settings
 from service.commands.tenants import tenant
 from service.commands.tokens import token
 from service.commands.train import train
@@ -29,7 +30,22 @@ def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
 
 
-for command in (serve, openapi, anonymize, recover, demo, migrate, tenant, token, bundle, train, evaluate, audit):
+_COMMANDS = (
+    serve,
+    settings,
+    openapi,
+    anonymize,
+    recover,
+    demo,
+    migrate,
+    tenant,
+    token,
+    bundle,
+    train,
+    evaluate,
+    audit,
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 

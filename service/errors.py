@@ -56,6 +56,10 @@ class NoFaces(BadInput):
     """No face was found in the image."""
 
 
+class TooManyFaces(BadInput):
+    """The image holds more faces to replace than one request may."""
+
+
 class FormInvalid(BadInput):
     """The form of a request is malformed, or a field of it is missing, unknown or wrong."""
 
@@ -74,6 +78,14 @@ class UploadTooSlow(BadInput):
 
 class FileUnusable(BadInput):
     """A file cannot be read or written as asked."""
+
+
+class IdempotencyKeyInvalid(BadInput):
+    """An idempotency key is malformed."""
+
+
+class IdempotencyKeyReused(BadInput):
+    """An idempotency key was used before, for another request."""
 
 
 class TenantInvalid(BadInput):
@@ -128,6 +140,22 @@ class ScopeMissing(Refused):
     """The caller may not do this."""
 
 
+class RateExceeded(Refused):
+    """The caller asks more often than it may.
+
+    Attributes:
+        retry_s: seconds after which it may ask again.
+    """
+
+    def __init__(self, retry_s: int) -> None:
+        super().__init__("too many requests of this caller: try again later")
+        self.retry_s = retry_s
+
+
+class RequestInProgress(Refused):
+    """The same request is being answered already."""
+
+
 class TokenUnknown(Refused):
     """No token has this id."""
 
@@ -162,6 +190,10 @@ class AuditEntriesPresent(Refused):
 
 class Unavailable(VisardError):
     """A part the service depends on does not answer now; trying again may help."""
+
+
+class IdentityProviderUnavailable(Unavailable):
+    """The keys that tokens are checked with cannot be had."""
 
 
 class KeysUnavailable(Unavailable):

@@ -51,11 +51,14 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.RecordVersionUnknown: Answer(422),
     errors.NoFaces: Answer(422),
     errors.SelectionInvalid: Answer(422),
+    errors.TooManyFaces: Answer(422),
     errors.FormInvalid: Answer(422),
     errors.FormTypeUnsupported: Answer(415),
     errors.UploadTooLarge: Answer(413),
     errors.UploadTooSlow: Answer(408),
     errors.FileUnusable: Answer(400),
+    errors.IdempotencyKeyInvalid: Answer(400),
+    errors.IdempotencyKeyReused: Answer(422),
     errors.TenantInvalid: Answer(422),
     errors.TokenInvalid: Answer(422),
     errors.ReasonInvalid: Answer(422),
@@ -67,6 +70,8 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.Refused: Answer(403),
     TokenRefused: Answer(401),
     errors.ScopeMissing: Answer(403),
+    errors.RateExceeded: Answer(429),
+    errors.RequestInProgress: Answer(409, retry_s=2),
     errors.TenantUnknown: Answer(403),
     errors.TenantExists: Answer(409),
     errors.TokenUnknown: Answer(404),
@@ -79,6 +84,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.BundleUnknown: Answer(409),
     errors.AuditEntriesPresent: Answer(409),
     errors.Unavailable: Answer(503, retry_s=5),
+    errors.IdentityProviderUnavailable: Answer(503, retry_s=10),
     errors.KeysUnavailable: Answer(503, retry_s=5),
     errors.KeystoreInsecure: Answer(503, retry_s=60),
     errors.DatabaseUnavailable: Answer(503, retry_s=5),
@@ -102,21 +108,25 @@ ANSWERS: dict[type[VisardError], Answer] = {
 _STATUS_SLUGS = {404: "not-found", 405: "method-not-allowed"}
 
 
-def code_of(error: VisardError) -> str:
+def code_of(kind: type[VisardError]) -> str:
     """``NoFaces`` to ``no-faces``: stable, and the same in problem types and in the audit log."""
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__).strip("-")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__).strip("-")
 
 
 def problem(request_id: str, status: int, slug: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A problem document as an answer."""
+    return Response(json.dumps(body_of(request_id, status, slug, detail)), status, headers, MEDIA_TYPE)
+
+
+def body_of(request_id: str, status: int, slug: str, detail: str) -> dict[str, str | int]:
     """A problem document."""
-    body = {
+    return {
         "type": f"urn:visard:problem:{slug}",
         "title": slug.replace("-", " ").capitalize(),
         "status": status,
         "detail": detail,
         "instance": request_id,
     }
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
 
 def fault(request_id: str) -> Response:
@@ -138,13 +148,15 @@ async def _domain(request: Request, error: Exception) -> Response:
         metrics.audit_failed()
     if isinstance(known, errors.KeysUnavailable):
         metrics.keys_failed()
-    slug, detail = answer.slug or code_of(known), answer.detail or str(known)
+    slug, detail = answer.slug or code_of(type(known)), answer.detail or str(known)
+    request.state.problem = slug
     return problem(request.state.request_id, answer.status, slug, detail, _headers(known, answer))
 
 
 def _headers(error: VisardError, answer: Answer) -> dict[str, str]:
-    if answer.retry_s is not None:
-        return {"Retry-After": str(answer.retry_s)}
+    retry_s = error.retry_s if isinstance(error, errors.RateExceeded) else answer.retry_s
+    if retry_s is not None:
+        return {"Retry-After": str(retry_s)}
     if isinstance(error, TokenRefused):
         return {"WWW-Authenticate": _CHALLENGE}
     if isinstance(error, errors.ScopeMissing):

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
 from service.api.attempts import client_of, log_unread
-from service.api.auth import Allowed, authenticated
+from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
+from service.api.problems import RECOVER
 from service.api.schemas import RecoverForm
 from service.errors import BadInput, KeyDestroyed, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
@@ -34,6 +35,7 @@ class AllowedOnRecord(Allowed):
                 await log_unread(request, desk, refusal.principal, refusal)
             raise
         try:
+            await spend(principal, desk)
             principal.require(self.scope)
         except Refused as refusal:
             await log_unread(request, desk, principal, refusal)
@@ -57,7 +59,7 @@ MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
             "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
             "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
         },
-        problems=(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
+        problems=RECOVER,
     ),
 )
 @router.post("/recover", include_in_schema=False)

@@ -13,6 +13,8 @@ from service.imaging import MetadataPolicy, OutputFormat
 from service.tenancy import SealPolicy
 
 _MAX_LIST = 1000
+_BOX = [112, 40, 188, 141]
+_ID = "3f0c1a52-6f0e-4b1c-9a51-6f7d2f0e8c11"
 
 Boxes = Json[Annotated[tuple[Box, ...], Field(max_length=_MAX_LIST)]]
 
@@ -46,23 +48,27 @@ class _Form(BaseModel):
 class DetectForm(_Form):
     """Fields of a detection, besides the image."""
 
-    min_confidence: Annotated[float, Field(ge=0, le=1, description="Of the detector.")] = DEFAULT_CONFIDENCE
+    min_confidence: Annotated[float, Field(ge=0, le=1, description="Of the detector.", examples=[0.5])] = (
+        DEFAULT_CONFIDENCE
+    )
 
 
 class AnonymizeForm(DetectForm):
     """Fields of an anonymization, besides the image."""
 
     format: Annotated[
-        Literal["same"] | OutputFormat, Field(description="Of the answer; 'same' keeps the upload's, BMP becomes PNG.")
+        Literal["same"] | OutputFormat,
+        Field(description="Of the answer; 'same' keeps the upload's, BMP becomes PNG.", examples=["png"]),
     ] = "same"
     depth: Annotated[
         Annotated[Literal[8, 16], BeforeValidator(_number)] | None,
-        Field(description="Bits per sample; the upload's by default. 16 needs PNG or TIFF."),
+        Field(description="Bits per sample; the upload's by default. 16 needs PNG or TIFF.", examples=[16]),
     ] = None
     seal: Annotated[
-        SealPolicy | None, Field(description="Where the exact faces are kept; the tenant's policy by default.")
+        SealPolicy | None,
+        Field(description="Where the exact faces are kept; the tenant's policy by default.", examples=["record"]),
     ] = None
-    coverage: Annotated[Coverage, Field(description="'head' takes hair and ears along.")] = "face"
+    coverage: Annotated[Coverage, Field(description="'head' takes hair and ears along.", examples=["head"])] = "face"
     keep: Annotated[
         Boxes, Field(description="Faces centred in these boxes stay visible.", examples=["[[10, 10, 60, 80]]"])
     ] = ()
@@ -70,33 +76,37 @@ class AnonymizeForm(DetectForm):
     extra: Annotated[
         Boxes, Field(description="Replaced although no face was found there.", examples=["[[10, 10, 60, 80]]"])
     ] = ()
-    no_faces: Annotated[Literal["error", "pass"], Field(description="What to do with an image without faces.")] = (
-        "error"
-    )
-    metadata: Annotated[MetadataPolicy, Field(description="What survives of the upload's metadata.")] = "strip"
+    no_faces: Annotated[
+        Literal["error", "pass"], Field(description="What to do with an image without faces.", examples=["pass"])
+    ] = "error"
+    metadata: Annotated[
+        MetadataPolicy, Field(description="What survives of the upload's metadata.", examples=["keep-safe"])
+    ] = "strip"
 
 
 class RecoverForm(_Form):
     """Fields of a recovery, besides the image."""
 
     reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["court order"])]
-    case: Annotated[str | None, Field(max_length=1000, description="The file or ticket it belongs to.")] = None
-    record: Annotated[UUID | None, Field(description="For an image that lost its metadata.")] = None
+    case: Annotated[
+        str | None, Field(max_length=1000, description="The file or ticket it belongs to.", examples=["4711/26"])
+    ] = None
+    record: Annotated[UUID | None, Field(description="For an image that lost its metadata.", examples=[_ID])] = None
     faces: Annotated[
         Json[Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=_MAX_LIST)]] | None,
         Field(description="Indices; only these faces come back.", examples=["[0, 2]"]),
     ] = None
     fidelity: Annotated[
         Literal["best", "generative"],
-        Field(description="'best' gives the exact pixels where they are sealed."),
+        Field(description="'best' gives the exact pixels where they are sealed.", examples=["generative"]),
     ] = "best"
 
 
 class FoundFace(BaseModel):
     """A face the detector found."""
 
-    box: Annotated[Box, Field(description="Left, top, right, bottom in pixels of the upright image.")]
-    confidence: Annotated[float, Field(ge=0, le=1)]
+    box: Annotated[Box, Field(description="Left, top, right, bottom in pixels of the upright image.", examples=[_BOX])]
+    confidence: Annotated[float, Field(ge=0, le=1, examples=[0.93])]
 
 
 class Found(BaseModel):
@@ -108,25 +118,28 @@ class Found(BaseModel):
 class ReplacedFace(BaseModel):
     """A face that was replaced."""
 
-    box: Annotated[tuple[int, int, int, int], Field(description="Left, top, right, bottom in pixels.")]
-    confidence: Annotated[float, Field(ge=0, le=1)]
-    scale: Annotated[int, Field(ge=1, description="Pixels per cell of the model's grid.")]
+    box: Annotated[tuple[int, int, int, int], Field(description="Left, top, right, bottom in pixels.", examples=[_BOX])]
+    confidence: Annotated[float, Field(ge=0, le=1, examples=[0.93])]
+    scale: Annotated[int, Field(ge=1, description="Pixels per cell of the model's grid.", examples=[2])]
 
 
 class AnonymizedImage(BaseModel):
     """An anonymized image and what is known of it."""
 
-    record: Annotated[UUID | None, Field(description="Id of the record; null when there was no face.")]
+    record: Annotated[UUID | None, Field(description="Id of the record; null when there was no face.", examples=[_ID])]
     faces: list[ReplacedFace]
-    format: OutputFormat
-    image: Annotated[str, Field(description="The file, in base64.")]
+    format: Annotated[OutputFormat, Field(examples=["png"])]
+    image: Annotated[str, Field(description="The file, in base64.", examples=["iVBORw0KGgo="])]
 
 
 class Health(BaseModel):
     """How the service is."""
 
-    status: Literal["ok", "unavailable", "draining"]
-    parts: Annotated[dict[str, Literal["ok", "unavailable"]], Field(description="Empty for liveness.")] = {}
+    status: Annotated[Literal["ok", "unavailable", "draining"], Field(examples=["ok"])]
+    parts: Annotated[
+        dict[str, Literal["ok", "unavailable"]],
+        Field(description="Empty for liveness.", examples=[{"database": "ok", "keys": "ok"}]),
+    ] = {}
 
 
 class Problem(BaseModel):
@@ -136,4 +149,4 @@ class Problem(BaseModel):
     title: Annotated[str, Field(examples=["No faces"])]
     status: Annotated[int, Field(examples=[422])]
     detail: Annotated[str, Field(examples=["no face was found in the image"])]
-    instance: Annotated[str, Field(description="Id of the request.")]
+    instance: Annotated[str, Field(description="Id of the request.", examples=["upload-4711"])]

@@ -88,6 +88,27 @@ tokens = Table(
     Index(None, "tenant"),
 )
 
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("holder", Uuid, nullable=False),
+    Column("lease_until", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("head", LargeBinary, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    Index(None, "expires"),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("paid_until", BigInteger, nullable=False),
+)
+
 audit_entries = Table(
     "audit_entries",
     metadata,

@@ -16,7 +16,7 @@ from service.core.scheme import Plan, levels_to_model, model_to_levels
 from service.core.solver import Progress
 from service.core.transform import Norms, Scheme
 from service.engine import FaceTask
-from service.errors import AlreadyAnonymized, NoFaces
+from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
 from service.faces.crops import FaceView, paste_face, thumbnail, view_face
 from service.faces.detection import Box, Detection
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
@@ -27,6 +27,7 @@ from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encod
 from service.operations.custody import RecordKeys
 from service.operations.detect import checked
 from service.operations.parts import Parts
+from service.operations.phases import timed
 from service.operations.picture import as_bytes, is_lossy, with_depth
 from service.records.codec import write_record
 from service.records.record import NONCE_BYTES, FaceRecord, Record
@@ -96,7 +97,8 @@ def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Pr
         AlreadyAnonymized: and ``again`` was not given.
         Refused, Unavailable: the tenant's key, or the database, does not answer as needed.
     """
-    picture = decode(data, parts.limits)
+    with timed(parts.observer, "decode"):
+        picture = decode(data, parts.limits)
     if not request.again and _was_anonymized(picture, request.tenant, parts):
         raise AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
     output = format_for(picture.format, request.format)
@@ -107,7 +109,9 @@ def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Pr
     if not scene.faces:
         if request.no_faces == "error":
             raise NoFaces("no face to replace was found in the image")
-        return Anonymized(encode(target, format=output, record=None, metadata=request.metadata), output, None, ())
+        with timed(parts.observer, "encode"):
+            file = encode(target, format=output, record=None, metadata=request.metadata)
+        return Anonymized(file, output, None, ())
     return _anonymize_scene(picture, target, output, scene, request, parts, progress)
 
 
@@ -144,15 +148,17 @@ def _anonymize_scene(
     lossy = is_lossy(target, output)
     plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
     nonce = os.urandom(NONCE_BYTES)
-    version = parts.keys.current_version(request.tenant)
-    keys = RecordKeys.derive(parts.keys, request.tenant, version, nonce)
+    with timed(parts.observer, "key"):
+        version = parts.keys.current_version(request.tenant)
+        keys = RecordKeys.derive(parts.keys, request.tenant, version, nonce)
 
     views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
     latents = keys.latents(plan.scheme, bundle.digest, len(views))
     tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
     strangers = parts.engine.anonymize(bundle.digest, plan, tasks, progress)
     anonymized, beyond = _drawn(target, views, [x for x, _ in strangers])
-    shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
+    with timed(parts.observer, "encode"):
+        shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
 
     record = Record(
         id=uuid4(),
@@ -176,14 +182,19 @@ def _anonymize_scene(
         ),
     )
     embedded = _store(record, picture.pixels[scene.owner != NOBODY], keys, request, parts)
-    file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
+    with timed(parts.observer, "encode"):
+        file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
     return Anonymized(file, output, record.id, scene.faces)
 
 
 def _chosen(picture: Picture, request: AnonymizeRequest, parts: Parts) -> list[Detection]:
-    found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
+    with timed(parts.observer, "detect"):
+        found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
-    return select(found, size, keep=request.keep, only=request.only, extra=request.extra)
+    chosen = select(found, size, keep=request.keep, only=request.only, extra=request.extra)
+    if parts.max_faces is not None and len(chosen) > parts.max_faces:
+        raise TooManyFaces(f"{len(chosen)} faces are to be replaced, the limit of one image is {parts.max_faces}")
+    return chosen
 
 
 def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:

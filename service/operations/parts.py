@@ -7,13 +7,20 @@ from service.engine import Engine
 from service.faces.detection import Detector
 from service.imaging import Limits
 from service.keys.provider import KeyProvider
+from service.operations.phases import NOBODY, Observer
 from service.records.store import RecordStore
 from service.weights.bundles import Bundles
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The rooms an operation goes through."""
+    """The rooms an operation goes through.
+
+    Attributes:
+        limits: of an image file.
+        max_faces: that are replaced in one image; any number if None.
+        observer: is told how long the phases of an operation take.
+    """
 
     detector: Detector
     bundles: Bundles
@@ -22,3 +29,5 @@ class Parts:
     records: RecordStore
     audit: AuditLog
     limits: Limits = Limits()
+    max_faces: int | None = None
+    observer: Observer = NOBODY

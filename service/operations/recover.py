@@ -24,6 +24,7 @@ from service.imaging import OutputFormat, Picture, decode, encode, pixels_digest
 from service.operations.custody import RecordKeys
 from service.operations.evidence import Binding, bind, drawn_from
 from service.operations.parts import Parts
+from service.operations.phases import timed
 from service.operations.picture import with_depth
 from service.operations.restore import Scene, generative
 from service.records.codec import read_header, read_record
@@ -169,7 +170,8 @@ class _Found:
 def _recover(
     data: bytes, request: RecoverRequest, parts: Parts, progress: Progress | None, trail: _Trail, attempt: UUID
 ) -> Recovered:
-    picture = decode(data, parts.limits)
+    with timed(parts.observer, "decode"):
+        picture = decode(data, parts.limits)
     found = _open_record(picture, request, parts, trail)
     record = found.record
     # A PNG of an 8-bit record saved again at 16 bits holds the same pixels.
@@ -185,8 +187,10 @@ def _recover(
         restored = generative(shown, scene, record, wanted, latents, parts.engine, progress)
     restored = with_depth(restored, record.image_depth)
     whole = pixels_digest(restored) == record.image_digest
+    with timed(parts.observer, "encode"):
+        file = encode(replace(restored, record=None), format=request.format, record=None, metadata="keep-safe")
     return Recovered(
-        data=encode(replace(restored, record=None), format=request.format, record=None, metadata="keep-safe"),
+        data=file,
         format=request.format,
         record=record.id,
         attempt=attempt,
@@ -220,7 +224,8 @@ def _open_record(picture: Picture, request: RecoverRequest, parts: Parts, trail:
         raise RecordUnknown("no record of this image was found")
     header = read_header(data)
     trail.record, trail.key_version = header.id, header.key_version
-    keys = RecordKeys.derive(parts.keys, request.tenant, header.key_version, header.nonce)
+    with timed(parts.observer, "key"):
+        keys = RecordKeys.derive(parts.keys, request.tenant, header.key_version, header.nonce)
     record, embedded_seal = read_record(data, body_key=keys.body, mac_key=keys.mac)
     if embedded_seal is not None:
         return _Found(record, keys, embedded_seal, None)

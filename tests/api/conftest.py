@@ -72,7 +72,9 @@ class Service:
 
         # A loop of its own, whatever the test itself runs in.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, ask()).result(60)
+            answer = thread.submit(asyncio.run, ask()).result(60)
+        assert_documented(self.app.openapi()["paths"], method.lower(), path, answer)
+        return answer
 
     def post(self, path: str, token: str | None, image: bytes | None, **fields: object) -> httpx.Response:
         """A form; with ``headers`` if given."""
@@ -160,6 +162,22 @@ def anonymized(service: Service, photo: bytes) -> httpx.Response:
     answer = service.post("/v1/anonymize", "all", photo)
     assert answer.status_code == 200, answer.text
     return answer
+
+
+def assert_documented(paths: dict[str, Any], method: str, path: str, answer: httpx.Response) -> None:
+    """``answer`` is one that the OpenAPI document has for this operation: status, media type, problem, headers."""
+    operation = paths.get(path if path in paths else f"/v1{path}", {}).get(method)
+    if operation is None:
+        return
+    response = operation["responses"][str(answer.status_code)]
+    assert "x-request-id" in answer.headers
+    content = response["content"][answer.headers["content-type"].partition(";")[0]]
+    if "examples" in content:
+        known = {example["value"]["type"] for example in content["examples"].values()}
+        assert answer.json()["type"] in known, f"not documented: {answer.text}"
+    headers = {name.lower() for name in response["headers"]}
+    told = {name for name in answer.headers if name.startswith("x-visard-") or name == "retry-after"}
+    assert told <= headers, "not documented"
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> None:

@@ -16,7 +16,7 @@ from service.api import Desk
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.app import create_app
-from service.errors import NotForProduction, SettingsInvalid
+from service.errors import NotForProduction
 from service.settings import Settings
 from tests.api.conftest import Service, assert_problem
 from tests.api.test_uploads import END, FORM, _part
@@ -162,25 +162,3 @@ def test_readiness_drops_while_draining(service: Service) -> None:
 def test_production_refuses_what_is_for_development(tmp_path: Path, small_bundle: Path) -> None:
     with pytest.raises(NotForProduction, match=r"local keystore.*SQLite"):
         create_app(Settings(home=tmp_path, weights=small_bundle, env="production"))
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("VISARD_FROBNICATE", "1", "no setting VISARD_FROBNICATE"),
-        ("VISARD_PORT", "70000", "VISARD_PORT"),
-        ("VISARD_ENV", "hunter2", "VISARD_ENV"),
-        ("VISARD_ADMITTED", "0", "VISARD_ADMITTED"),
-    ],
-)
-def test_settings_that_are_unknown_or_wrong(name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsInvalid, match=words) as raised:
-        Settings()
-    assert "hunter2" not in str(raised.value)
-
-
-def test_settings_of_tests_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISARD_TEST_ANYTHING", "1")
-    monkeypatch.setenv("VISARD_QUEUE_LIMIT", "3")
-    assert Settings().queue_limit == 3
