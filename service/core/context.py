@@ -36,8 +36,8 @@ class Context:
         """The same context on ``device``."""
         return type(self)(*(plane.to(device) for plane in self._planes()))
 
-    def select(self, faces: slice) -> Self:
-        """The context of a range of faces."""
+    def select(self, faces: slice | Tensor) -> Self:
+        """The context of a range of faces, or of those a (B,) bool or integer tensor picks."""
         return type(self)(*(plane[faces] for plane in self._planes()))
 
     @classmethod

@@ -19,7 +19,7 @@ from service.errors import BadInput
 from service.faces.detection import CenterFaceDetector, Detection
 from service.faces.masks import BLOCK
 from service.training.bank import load_bank
-from service.training.bundling import make_bundle
+from service.training.bundling import Ends, make_bundle
 from service.training.config import TrainConfig
 from service.training.faceset import FaceSet, load_face_set
 from service.training.run import train
@@ -128,7 +128,7 @@ def test_a_warm_start_begins_from_the_bundle(faces: FaceSet, tmp_path: Path) -> 
 
 def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     train(SMALL, faces, tmp_path / "run")
-    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", tau=0.9, count=2)
+    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", ends=Ends(tau=0.9), count=2)
     assert manifest.recipe["images_seen"] == 40
     assert manifest.numerics.tau == 0.9
     assert manifest.numerics.network_evaluations <= 49
@@ -139,7 +139,7 @@ def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     changed.write(tmp_path / "bundle")
     assert Bundle.read(tmp_path / "bundle").digest != before
     with pytest.raises(BadInput):
-        make_bundle(tmp_path / "nothing", faces, tmp_path / "none", "mine", tau=0.9)
+        make_bundle(tmp_path / "nothing", faces, tmp_path / "none", "mine", ends=Ends())
 
 
 def test_examples_keep_the_rules_of_the_service(faces: FaceSet) -> None:
