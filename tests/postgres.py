@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import NullPool, create_engine, make_url
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,29 @@ class PostgresServer:
         self._control("-l", str(self.directory / "log"), "-o", options, "start")
 
     def stop(self) -> None:
-        """At once, as after a crash: connections break, the next start recovers."""
+        """At once, as a crash would: connections break, the next start recovers."""
         self._control("-m", "immediate", "stop")
 
-    def freeze(self) -> None:
-        """Hang: connections stay open, new ones are even accepted by the kernel, and nothing answers."""
-        for process in self._processes():
-            os.kill(process, signal.SIGSTOP)
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Down for the block."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
 
-    def thaw(self) -> None:
-        for process in self._processes():
-            os.kill(process, signal.SIGCONT)
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Hung for the block: connections stay open, the kernel even takes new ones, and nothing answers."""
+        processes = self._processes()
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs."""
@@ -98,7 +110,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 def postgres_database(server_url: str) -> Iterator[str]:
     """URL of an empty database of its own on a server."""
     name = f"visard_{uuid.uuid4().hex}"
-    admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    admin = create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
     try:

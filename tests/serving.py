@@ -46,13 +46,12 @@ class Installation:
     def environment(self) -> dict[str, str]:
         """Of a process that works on it."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("VISARD_")}
-        database = self.settings.database_url
-        return {
-            **clean,
-            "VISARD_HOME": str(self.settings.home),
-            "VISARD_WEIGHTS": str(self.settings.weights),
-            **({} if database is None else {"VISARD_DATABASE_URL": database.get_secret_value()}),
-        }
+        chosen: dict[str, object] = {"VISARD_HOME": self.settings.home}
+        if self.settings.weights is not None:
+            chosen["VISARD_WEIGHTS"] = self.settings.weights
+        if self.settings.database_url is not None:
+            chosen["VISARD_DATABASE_URL"] = self.settings.database_url.get_secret_value()
+        return clean | {name: str(value) for name, value in chosen.items()}
 
     @property
     def checkpoints(self) -> Path:
@@ -66,6 +65,15 @@ class Installation:
             entries = [json.loads(entry.body) for entry in log.entries]
         database.dispose()
         return entries
+
+    def check_log(self, answered: set[str]) -> None:
+        """All these attempts are in it with their outcome, and every entry is as it was signed."""
+        entries = self.entries()
+        intents = {entry["attempt"] for entry in entries if entry["kind"] == "intent"}
+        granted = {entry["attempt"] for entry in entries if entry.get("result") == "granted"}
+        assert answered <= granted <= intents
+        verified = self.visard("audit", "verify", "--checkpoint", self.checkpoints)
+        assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
 
     def visard(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command on it."""

@@ -17,10 +17,10 @@ def test_what_was_answered_before_a_kill_is_in_the_log(installation: Installatio
         with serving(installation, ANALYTIC) as service:
             image = service.post("/v1/anonymize", "anonymize", photo).content
             answered |= _killed_after(rng.randrange(RECOVERIES), service, image)
-        _check(installation, answered)
+        installation.check_log(answered)
     with serving(installation, ANALYTIC) as service:
         answered.add(_recovered(service, image, "best"))
-    _check(installation, answered)
+    installation.check_log(answered)
 
 
 def _killed_after(answers: int, service: Process, image: bytes) -> set[str]:
@@ -44,12 +44,3 @@ def _recovered(service: Process, image: bytes, fidelity: str) -> str:
     answer = service.post("/v1/recover", "recover", image, reason="drill", fidelity=fidelity)
     assert answer.status_code == 200, answer.text
     return answer.headers["x-visard-audit"]
-
-
-def _check(installation: Installation, answered: set[str]) -> None:
-    entries = installation.entries()
-    intents = {entry["attempt"] for entry in entries if entry["kind"] == "intent"}
-    granted = {entry["attempt"] for entry in entries if entry.get("result") == "granted"}
-    assert answered <= granted <= intents
-    verified = installation.visard("audit", "verify", "--checkpoint", installation.checkpoints)
-    assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
