@@ -100,7 +100,7 @@ def main() -> None:
             _print_crowd(load(Visitor(service, photo), chosen.clients, lambda: until(chosen.seconds)), chosen.seconds)
         for module, name in ((ANALYTIC, "analytic denoiser"), (NETWORK, "packaged network")):
             with serving(installation, module) as service:
-                print(f"\none client, {name}, a photo of one face, SQLite; milliseconds a request")
+                print(f"\none client, {name}, a photo of one face, SQLite; milliseconds (medians)")
                 _print_costs(Visitor(service, photo), requests=10)
 
 
@@ -115,16 +115,24 @@ def _print_crowd(answers: list[Answer], seconds: float) -> None:
 
 
 def _print_costs(visitor: Visitor, requests: int) -> None:
+    """Medians; the device's share is read from the service's own metrics."""
     print(f"{'':20} {'request':>9} {'solve':>9} {'all else':>9}")
     for what in WISHES:
-        before = _solved_s(visitor.service)
-        total = sum(visitor.ask(what).seconds for _ in range(requests))
-        solve = _solved_s(visitor.service) - before
-        print(f"{what:20} " + " ".join(f"{1000 * s / requests:9.1f}" for s in (total, solve, total - solve)))
+        costs = [_cost(visitor, what) for _ in range(requests)]
+        total, solve = (statistics.median(parts) for parts in zip(*costs, strict=True))
+        rest = statistics.median(whole - part for whole, part in costs)
+        print(f"{what:20} " + " ".join(f"{1000 * seconds:9.1f}" for seconds in (total, solve, rest)))
+
+
+def _cost(visitor: Visitor, what: str) -> tuple[float, float]:
+    """Seconds of a request, and of the device for it."""
+    before = _solved_s(visitor.service)
+    total = visitor.ask(what).seconds
+    return total, _solved_s(visitor.service) - before
 
 
 def _solved_s(service: Process) -> float:
-    """Seconds the device has worked so far, by the service's own metrics."""
+    """Seconds the device has worked so far."""
     families = text_string_to_metric_families(service.get("/metrics").text)
     samples = (sample for family in families for sample in family.samples)
     wanted = "visard_phase_duration_seconds_sum"
