@@ -1,6 +1,8 @@
 """Fixtures for more than one room: databases, a small network, a photo. And how hard the tests try."""
 
 import os
+import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine, make_url
 
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
-from tests import effort, postgres
+from tests import effort
+from tests.postgres import PostgresServer, own_postgres
 from tests.small_bundle import write_small_bundle
 
 _SERVER_URL = "VISARD_TEST_POSTGRES_URL"
@@ -27,15 +30,33 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    with postgres.postgres_server() as server:
+    with own_postgres() as server:
         yield server.url
+
+
+@pytest.fixture
+def stoppable_postgres() -> Iterator[PostgresServer]:
+    """A server of this test's own, to be stopped and continued; it runs at the end."""
+    with own_postgres() as server:
+        try:
+            yield server
+        finally:
+            server.signal(signal.SIGCONT)
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """URL of an empty PostgreSQL database of this test's own."""
-    with postgres.postgres_database(postgres_server) as url:
-        yield url
+    name = f"visard_{uuid.uuid4().hex}"
+    admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.dispose()
 
 
 @pytest.fixture

@@ -5,14 +5,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,18 @@ class PostgresServer:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Hung for the block: connections stay open, the kernel even takes new ones, and nothing answers."""
-        processes = self._processes()
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            for process in processes:
-                os.kill(process, signal.SIGCONT)
+            self.signal(signal.SIGCONT)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the server's first process and to its children."""
+        first = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        for process in (first, *map(int, children)):
+            os.kill(process, number)
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs."""
@@ -81,16 +83,10 @@ class PostgresServer:
     def _control(self, *arguments: str) -> None:
         self.run("pg_ctl", "-D", str(self.directory / "data"), "-w", *arguments)
 
-    def _processes(self) -> list[int]:
-        """The server's first process, then its children."""
-        first = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
-        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        return [first, *map(int, children)]
-
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
-    """A fresh server that runs; gone behind the block."""
+def own_postgres() -> Iterator[PostgresServer]:
+    """Start a server that nobody else uses; gone behind the block."""
     # The server refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
     server = PostgresServer(Path(tempfile.mkdtemp(prefix="visard-postgres-")), user)
@@ -104,18 +100,3 @@ def postgres_server() -> Iterator[PostgresServer]:
     finally:
         server.stop()
         shutil.rmtree(server.directory)
-
-
-@contextmanager
-def postgres_database(server_url: str) -> Iterator[str]:
-    """URL of an empty database of its own on a server."""
-    name = f"visard_{uuid.uuid4().hex}"
-    admin = create_engine(server_url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    try:
-        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    finally:
-        with admin.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-        admin.dispose()

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from service.settings import Settings
 from tests.drills.crowd import Crowd, crowd
 from tests.effort import count
-from tests.postgres import PostgresServer, postgres_database, postgres_server
+from tests.postgres import PostgresServer
 from tests.serving import ANALYTIC, Installation, Process, serving
 
 
@@ -44,9 +45,8 @@ class Depending:
 
 
 @contextmanager
-def depending(home: Path, weights: Path, photo: bytes, **settings: str) -> Iterator[Depending]:
-    """A service with these settings and its server."""
-    with postgres_server() as server, postgres_database(server.url) as url:
-        installation = Installation.make(Settings(home=home, weights=weights, database_url=url))
-        with serving(installation, ANALYTIC, **settings) as service:
-            yield Depending(server, service, photo)
+def depending(server: PostgresServer, home: Path, weights: Path, photo: bytes, **settings: str) -> Iterator[Depending]:
+    """A service with these settings on a server."""
+    installation = Installation.make(Settings(home=home, weights=weights, database_url=SecretStr(server.url)))
+    with serving(installation, ANALYTIC, **settings) as service:
+        yield Depending(server, service, photo)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.drills.depending import depending
+from tests.postgres import PostgresServer
 
 pytestmark = pytest.mark.skip(reason="deadlines do not cover a database that hangs yet, and cannot be set")
 DEADLINE_S = 2
@@ -12,9 +13,9 @@ SLACK = 10
 """A busy machine may take this many times longer; without a deadline it takes as long as the database hangs."""
 
 
-def test_a_hung_database(tmp_path: Path, small_bundle: Path, photo: bytes) -> None:
+def test_a_hung_database(stoppable_postgres: PostgresServer, tmp_path: Path, small_bundle: Path, photo: bytes) -> None:
     home = tmp_path / "home"
-    with depending(home, small_bundle, photo, VISARD_AUDIT_TIMEOUT=str(DEADLINE_S)) as parts:
+    with depending(stoppable_postgres, home, small_bundle, photo, VISARD_AUDIT_TIMEOUT=str(DEADLINE_S)) as parts:
         with parts.under_load() as clients:
             assert {answer.status_code for answer in clients.next(1)} == {200}
             with parts.server.frozen():

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from tests.drills.depending import depending
+from tests.postgres import PostgresServer
 
 
-def test_a_stopped_database(tmp_path: Path, small_bundle: Path, photo: bytes) -> None:
-    with depending(tmp_path / "home", small_bundle, photo) as parts:
+def test_a_stopped_database(
+    stoppable_postgres: PostgresServer, tmp_path: Path, small_bundle: Path, photo: bytes
+) -> None:
+    with depending(stoppable_postgres, tmp_path / "home", small_bundle, photo) as parts:
         with parts.under_load() as clients:
             assert {answer.status_code for answer in clients.next(1)} == {200}
             with parts.server.stopped():
