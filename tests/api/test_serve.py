@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,5 +92,8 @@ def _detect_slowly(running: Process, image: bytes, begun: threading.Event, uploa
 
 
 def _until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
     while not condition():
-        pass
+        assert time.monotonic() < end
+        # Asking without a pause would keep the service from what is waited for.
+        time.sleep(0.05)
