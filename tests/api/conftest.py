@@ -16,14 +16,12 @@ import pytest
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.data import astronaut
 
 from service.access.principal import Scope
 from service.access.tokens import TokenStore
 from service.api import Desk
 from service.app import create_app, open_access
 from service.settings import Settings
-from tests.small_bundle import write_small_bundle
 
 TENANT, OTHER = "hospital", "newspaper"
 Pixels = NDArray[np.uint8]
@@ -100,11 +98,6 @@ def make_tokens(tokens: TokenStore) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
-
-
-@pytest.fixture(scope="session")
 def settings_for(small_bundle: Path) -> Callable[[Path], Settings]:
     """Settings of an installation with two tenants below a directory."""
 
@@ -136,12 +129,6 @@ def close(app: FastAPI) -> None:
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, live()).result(60)
-
-
-@pytest.fixture(scope="session")
-def portrait() -> Pixels:
-    """(220, 200, 3): one face of about 100 x 70 pixels."""
-    return np.ascontiguousarray(astronaut()[20:240, 120:320])
 
 
 @pytest.fixture(scope="session")
