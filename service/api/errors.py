@@ -104,6 +104,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.AddressUnusable: _FAULT,
     errors.NotForProduction: _FAULT,
     errors.HomeUnusable: _FAULT,
+    errors.EvaluationUnavailable: _FAULT,
 }
 _STATUS_SLUGS = {404: "not-found", 405: "method-not-allowed"}
 

@@ -112,6 +112,8 @@ def lfw(
     from service.evaluation.lfw_table import render_lfw
     from service.evaluation.recognizers import DlibRecognizer, OnnxRecognizer
 
+    if lessons and not attacks:
+        raise click.UsageError("--lessons trains an attack: give --attacks, too")
     recognizer = DlibRecognizer() if onnx is None else OnnxRecognizer(onnx, onnx_order)
     command = f"visard evaluate lfw --data {data.name} --limit {limit} --people {people} --seed {seed}"
     command += f" --attacks --lessons {lessons}" if attacks else ""

@@ -48,7 +48,7 @@ def preface(report: LfwReport) -> Iterator[tuple[str, str]]:
     yield "weights", f"{run.bundle}, R = {run.resolution}, digest {run.digest}"
     yield "judge", run.recognizer
     yield "command", report.command
-    yield "took", f"{report.seconds / 60:.1f} min"
+    yield "took", f"{report.seconds / 60:.1f} min, without what earlier runs left"
 
 
 def tables(report: LfwReport, judged: Sequence[Column] = COLUMNS) -> Iterator[Table]:

@@ -12,7 +12,7 @@ from service.evaluation.lfw_report import LfwReport
 from service.evaluation.lfw_table import Table, preface, tables
 from service.evaluation.matching import FARS, POINTS
 from service.evaluation.pair_results import PairResult
-from service.evaluation.plots import curves, histograms
+from service.evaluation.plots import bars, curves, histograms
 
 _STYLE = (
     "body{font:14px sans-serif;margin:2em;max-width:1500px}table{border-collapse:collapse;margin:1em 0}"
@@ -72,8 +72,8 @@ def _plots(report: LfwReport, pairs: Sequence[PairResult]) -> Iterator[str]:
     yield histograms("PSNR of recoveries", {c: report.restored[c].values for c in COLUMNS}, "dB, inside the mask", {})
     if report.cost is not None:
         cost = report.cost
-        seconds = {"ours": [cost.seconds], "explicit DDIM": [cost.ddim_seconds]}
-        yield histograms("Cost of a face", seconds, "seconds there and back", {})
+        seconds = {"ours": cost.seconds, "explicit DDIM": cost.ddim_seconds}
+        yield bars("Cost of a face", seconds, f"seconds there and back, {cost.device}, {cost.threads} threads")
 
 
 def _scores(pairs: Sequence[PairResult]) -> dict[str, list[float]]:

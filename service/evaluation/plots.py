@@ -1,4 +1,4 @@
-"""Plots as SVG text: lines over a logarithmic axis, and histograms."""
+"""Plots as SVG text: lines over a logarithmic axis, histograms and bars."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -48,6 +48,20 @@ def histograms(title: str, groups: Mapping[str, Sequence[float]], x_name: str, m
         drawn.append(f'<text x="{px + 3:.1f}" y="{_TOP + 10}" font-size="9" fill="#666">{escape(name)}</text>')
     ticks = [(_across(i / 4), f"{edges[0] + span * i / 4:.3g}") for i in range(5)]
     return _frame(title, drawn, ticks, [(0, "0"), (1, f"{top:.2f}")], x_name, "share", list(groups))
+
+
+def bars(title: str, values: Mapping[str, float], x_name: str) -> str:
+    """One bar for each value, all of them positive."""
+    longest, height = max(values.values()), 1 / (2 * len(values))
+    drawn = []
+    for row, (value, colour) in enumerate(zip(values.values(), _cycled(len(values)), strict=True)):
+        top, right = _up(1 - (2 * row + 0.5) * height), _across(value / longest)
+        drawn.append(
+            f'<rect x="{_LEFT}" y="{top:.1f}" width="{right - _LEFT:.1f}" height="{_up(0) - _up(height):.1f}" '
+            f'fill="{colour}"><title>{value:.3g}</title></rect>'
+        )
+    ticks = [(_across(i / 4), f"{longest * i / 4:.3g}") for i in range(5)]
+    return _frame(title, drawn, ticks, [], x_name, "", list(values))
 
 
 def _frame(

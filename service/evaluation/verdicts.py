@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from service.evaluation.attacks.deanonymizer import NEARER
+from service.evaluation.attacks.magnitudes import MATCHING
 from service.evaluation.figures import Figures
 from service.evaluation.lfw_report import LfwReport
 from service.evaluation.matching import Matches
@@ -36,6 +38,7 @@ def verdicts(report: LfwReport) -> Iterator[Verdict]:
     yield from _hidden(report)
     yield from _wrong_key(report)
     yield from _magnitudes(report)
+    yield from _learned(report)
 
 
 def _distance_to_paper(report: LfwReport) -> Verdict:
@@ -81,7 +84,7 @@ def _wrong_key(report: LfwReport) -> Iterator[Verdict]:
 
 def _magnitudes(report: LfwReport) -> Iterator[Verdict]:
     """Only where the attack was made."""
-    areas = {attack.scheme: attack for attack in report.attacks if attack.name == "matching magnitudes"}
+    areas = {attack.scheme: attack for attack in report.attacks if attack.name == MATCHING}
     if areas:
         ours, signs = areas["band-rotation"], areas["signflip"]
         yield Verdict(
@@ -90,6 +93,14 @@ def _magnitudes(report: LfwReport) -> Iterator[Verdict]:
             likely=ours.low <= _BLIND and signs.high >= _SEEING,
             found=f"{ours} and {signs}",
         )
+
+
+def _learned(report: LfwReport) -> Iterator[Verdict]:
+    """Only where a network was trained."""
+    for attack in report.attacks:
+        if attack.name == NEARER and attack.scheme == "band-rotation":
+            demand = "a trained de-anonymizer comes no nearer than its blind twin (interval)"
+            yield Verdict(demand=demand, met=attack.low <= 0, likely=attack.low <= 0, found=str(attack))
 
 
 def _not_above(one: BoundedRate, other: BoundedRate) -> bool:

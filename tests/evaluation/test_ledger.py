@@ -51,6 +51,15 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 6
 
 
+def test_what_follows_a_broken_line_is_measured_again(tmp_path: Path) -> None:
+    path, meter = tmp_path / "squares.jsonl", Meter()
+    values(path, range(4), meter)
+    head, first, _, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([head, first, "{", *rest]) + "\n")
+    assert values(path, range(4), meter) == [0, 1, 4, 9]
+    assert meter.asked == [0, 1, 2, 3, 1, 2, 3]
+
+
 def test_results_of_another_run_are_never_mixed_in(tmp_path: Path) -> None:
     values(tmp_path / "squares.jsonl", range(4), Meter())
     with pytest.raises(FileUnusable, match="other"):

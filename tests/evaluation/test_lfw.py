@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -76,6 +77,8 @@ def test_table_page_and_files(run: tuple[LfwReport, Path]) -> None:
     page = (out / "report.html").read_text()
     assert page.count("<svg") == 4 and page.count('src="data:image/png;base64,') == 2
     assert not re.findall(r'(?:src|href|url)\s*[=(]\s*"?(?!data:)[^"\s>]+', re.sub(r"base64,[^\"]+", "base64,", page))
+    for plot in re.findall(r"<svg.*?</svg>", page):
+        assert len(list(ET.fromstring(plot).iter())) > 10  # noqa: S314  # our own
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page)
     names = {path.name for path in out.iterdir()}
     assert names == {"changed.jsonl", "pairs.jsonl", "people.jsonl", "report.html", "results.json", "strips"}

@@ -8,7 +8,7 @@ from service.core.analytic import AnalyticDenoiser
 from service.core.context import Context
 from service.core.scheme import Plan
 from service.evaluation.figures import psnr
-from service.evaluation.paper import Explicit, Implicit, carry, whole_crop
+from service.evaluation.paper import STEPS, Explicit, Implicit, carry, whole_crop
 from service.faces.layout import PlacedFace
 
 R = 32
@@ -55,6 +55,21 @@ def test_the_same_key_undoes_it_exactly_with_our_solver_and_roughly_with_theirs(
         back = there(there(crops, masks, solver), masks, solver)
         quality[type(solver)] = psnr((back.numpy() + 1) / 2, (crops.numpy() + 1) / 2, top=1)
     assert quality[Implicit] > 90 > quality[Explicit] > 25
+
+
+def test_signs_are_flipped_inside_the_mask_only(crops: torch.Tensor, masks: np.ndarray) -> None:
+    states: list[torch.Tensor] = []
+
+    def recording(x: torch.Tensor, t: torch.Tensor, context: Context) -> torch.Tensor:
+        states.append(x)
+        return AnalyticDenoiser()(x, t, context)
+
+    carry(recording, crops, context(), masks, KEYS, Explicit())
+    last_up, first_down = states[STEPS - 1], states[STEPS]
+    inside = torch.from_numpy(masks)[:, None].expand_as(crops)
+    kept = torch.sign(last_up) == torch.sign(first_down)
+    assert kept[~inside].double().mean() > 0.95
+    assert 0.4 < kept[inside].double().mean() < 0.6
 
 
 def test_another_key_does_not(crops: torch.Tensor, masks: np.ndarray) -> None:

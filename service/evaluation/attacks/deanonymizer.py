@@ -21,6 +21,8 @@ from service.evaluation.progress import bar
 from service.evaluation.sitters import Sitter
 from service.weights.network import UNetDenoiser, build_unet
 
+NEARER = "trained de-anonymizer against its twin"
+
 _CHANNELS = (64, 96, 128)
 _BATCH = 16
 _RATE = 4e-4
@@ -90,7 +92,7 @@ def _nearer(scheme: Scheme, gains: Array, note: str) -> AttackFigures:
     mean = float(gains.mean())
     half = _Z * float(gains.std(ddof=1)) / len(gains) ** 0.5 if len(gains) > 1 else abs(mean)
     return AttackFigures(
-        name="trained de-anonymizer against its twin",
+        name=NEARER,
         scheme=scheme,
         measure="how much nearer to the original it comes, mean distance to the recognizer",
         success=mean,
