@@ -16,6 +16,8 @@ from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.audit.log import AuditLog
+from service.audit.proofs import AuditProofs
+from service.audit.reading import AuditReader
 from service.audit.shipping import FileShipper
 from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.database.engine import make_engine
@@ -63,6 +65,8 @@ def open_parts(settings: Settings) -> Parts:
         keys=_open_keys(settings),
         records=RecordStore(database),
         audit=_open_audit(settings, database),
+        audits=AuditReader(database),
+        proofs=AuditProofs(database),
     )
 
 

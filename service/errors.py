@@ -112,6 +112,10 @@ class Refused(VisardError):
     """The request is understood and denied."""
 
 
+class AuditEntryUnknown(Refused):
+    """The log has no such entry."""
+
+
 class RecordRefused(Refused):
     """The record was changed, or the key is not the one it was made with: nobody can tell which."""
 

@@ -38,6 +38,7 @@ async def authenticated(request: Request, desk: Desk) -> Principal:
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]
+MayAudit = Annotated[Principal, Depends(Allowed(Scope.AUDIT))]
 
 
 def _bearer(request: Request) -> str:

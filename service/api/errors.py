@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service import errors
@@ -78,6 +79,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.RecordMismatch: Answer(409),
     errors.BundleUnknown: Answer(409),
     errors.AuditEntriesPresent: Answer(409),
+    errors.AuditEntryUnknown: Answer(404),
     errors.Unavailable: Answer(503, retry_s=5),
     errors.KeysUnavailable: Answer(503, retry_s=5),
     errors.KeystoreInsecure: Answer(503, retry_s=60),
@@ -128,6 +130,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of ``app`` as a problem."""
     app.add_exception_handler(VisardError, _domain)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
 
 
 async def _domain(request: Request, error: Exception) -> Response:
@@ -157,3 +160,9 @@ async def _http(request: Request, error: Exception) -> Response:
     slug = _STATUS_SLUGS.get(raised.status_code, "http-error")
     detail = "there is nothing here" if raised.status_code == 404 else slug.replace("-", " ")
     return problem(request.state.request_id, raised.status_code, slug, detail, dict(raised.headers or {}))
+
+
+async def _parameters(request: Request, error: Exception) -> Response:
+    first = cast(RequestValidationError, error).errors()[0]
+    detail = f"the parameter '{first['loc'][-1]}': {first['msg']}"
+    return problem(request.state.request_id, 422, "parameter-invalid", detail)

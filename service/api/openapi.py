@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
-from service.api.schemas import AnonymizedImage, Found, Problem
+from service.api.schemas import AnonymizedImage, ConsistencyProof, EntryPage, Found, InclusionProof, Problem
 
 JsonObject = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-_SHARED = (AnonymizedImage, Found, Problem)
+_SHARED = (AnonymizedImage, ConsistencyProof, EntryPage, Found, InclusionProof, Problem)
 _EXTRA_HEADERS: Mapping[int, tuple[str, str]] = {
     401: ("WWW-Authenticate", "Bearer, RFC 6750."),
     429: ("Retry-After", "Seconds."),
@@ -45,17 +45,37 @@ def operation(
         problems: statuses of its errors.
         headers: of the answer.
     """
+    plain = answers(content, problems, headers)
+    plain["openapi_extra"]["requestBody"] = _body(form)
+    return plain
+
+
+def answers(
+    content: Mapping[str, type[BaseModel] | None],
+    problems: tuple[int, ...],
+    headers: Mapping[str, JsonObject] | None = None,
+    status: int = 200,
+) -> JsonObject:
+    """Keyword arguments of any route that needs a token.
+
+    Args:
+        content: what the answer may be; None stands for bytes or plain text.
+        problems: statuses of its errors.
+        headers: of the answer.
+        status: of the answer.
+    """
     good: JsonObject = {
         "description": "Done.",
-        "content": {kind: {"schema": _schema(model)} for kind, model in content.items()},
+        "content": {kind: {"schema": _schema(model, kind)} for kind, model in content.items()},
     }
     if headers:
         good["headers"] = dict(headers)
     return {
         "response_class": Response,
         "response_model": None,
-        "responses": {200: good, **{status: _problem(status) for status in problems}},
-        "openapi_extra": {"requestBody": _body(form), "security": [{"bearer": []}]},
+        "status_code": status,
+        "responses": {status: good, **{number: _problem(number) for number in sorted(problems)}},
+        "openapi_extra": {"security": [{"bearer": []}]},
     }
 
 
@@ -81,14 +101,16 @@ def _amend(document: JsonObject) -> None:
         schemas[model.__name__] = schema
 
 
-def _schema(model: type[BaseModel] | None) -> JsonObject:
-    return {"type": "string", "format": "binary"} if model is None else {"$ref": _REFERENCE + model.__name__}
+def _schema(model: type[BaseModel] | None, kind: str) -> JsonObject:
+    if model is not None:
+        return {"$ref": _REFERENCE + model.__name__}
+    return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _problem(status: int) -> JsonObject:
     answer: JsonObject = {
         "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": _schema(Problem)}},
+        "content": {"application/problem+json": {"schema": _schema(Problem, "")}},
     }
     if status in _EXTRA_HEADERS:
         name, description = _EXTRA_HEADERS[status]

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import anonymize, detect, errors, health, openapi, recover
+from service.api import anonymize, audit, detect, errors, health, openapi, recover
 from service.api.desk import Desk
 from service.api.middleware import Envelope
 
@@ -47,7 +47,7 @@ def _application(lifespan: _Lifespan | None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (anonymize, detect, recover, health):
+    for room in (anonymize, detect, recover, audit, health):
         app.include_router(room.router)
     app.add_middleware(Envelope)
     errors.install(app)

@@ -1,10 +1,22 @@
 """Forms that come in and JSON that goes out; the OpenAPI document is made from these."""
 
-from typing import Annotated, Literal, Self
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, NonNegativeInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    NonNegativeInt,
+    ValidationError,
+)
 
+from service.audit.entry import Kind, Result
 from service.errors import FormInvalid
 from service.faces.detection import Box
 from service.faces.masks import Coverage
@@ -14,6 +26,17 @@ from service.tenancy import SealPolicy
 
 _MAX_LIST = 1000
 
+_MAX_INDEX = 2**53 - 1
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time lies outside the years 1 to 9999") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Boxes = Json[Annotated[tuple[Box, ...], Field(max_length=_MAX_LIST)]]
 
 
@@ -120,6 +143,71 @@ class AnonymizedImage(BaseModel):
     faces: list[ReplacedFace]
     format: OutputFormat
     image: Annotated[str, Field(description="The file, in base64.")]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EntriesQuery(_Query):
+    """Which entries of the log are wanted, and how many at once."""
+
+    kind: Annotated[Kind | None, Field(description="What they are about.")] = None
+    since: Annotated[Instant | None, Field(description="Not older than this.")] = None
+    until: Annotated[Instant | None, Field(description="Older than this.")] = None
+    subject: Annotated[str | None, Field(max_length=1000, description="Who acted, as the entry itself says.")] = None
+    case: Annotated[str | None, Field(max_length=1000, description="The file or ticket.")] = None
+    record: Annotated[UUID | None, Field(description="The record asked for or found.")] = None
+    result: Annotated[Result | None, Field(description="How the attempt ended.")] = None
+    limit: Annotated[int, Field(ge=1, le=_MAX_LIST, description="Entries on a page.")] = 100
+    cursor: Annotated[str | None, Field(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.")] = None
+
+
+class InclusionQuery(_Query):
+    """Which entry, in a log of which size."""
+
+    index: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+    size: Annotated[int, Field(ge=1, le=_MAX_INDEX)]
+
+
+class ConsistencyQuery(_Query):
+    """Two sizes of the log."""
+
+    first: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+    second: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+
+
+class LoggedEntry(BaseModel):
+    """An entry of the log and its receipt."""
+
+    index: Annotated[int | None, Field(description="Place in the log, from 0; null if somebody wrote nonsense there.")]
+    entry: Annotated[dict[str, Any] | None, Field(description="What it says; null if it is not readable any more.")]
+    body: Annotated[str, Field(description="The bytes that were committed and signed, in base64.")]
+    proof: Annotated[list[str], Field(description="Inclusion proof in the log that ends here; base64.")]
+    checkpoint: Annotated[str, Field(description="The note that was signed over that log.")]
+
+
+class EntryPage(BaseModel):
+    """Some entries of the log, oldest first."""
+
+    entries: list[LoggedEntry]
+    next: Annotated[str | None, Field(description="Cursor of the next page; null at the end.")]
+
+
+class InclusionProof(BaseModel):
+    """That an entry is in the log of a size."""
+
+    index: int
+    size: int
+    hashes: Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.")]
+
+
+class ConsistencyProof(BaseModel):
+    """That a smaller log is the beginning of a larger one."""
+
+    first: int
+    second: int
+    hashes: Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.")]
 
 
 class Health(BaseModel):

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from service.audit.log import AuditLog
+from service.audit.proofs import AuditProofs
+from service.audit.reading import AuditReader
 from service.engine import Engine
 from service.faces.detection import Detector
 from service.imaging import Limits
@@ -21,4 +23,6 @@ class Parts:
     keys: KeyProvider
     records: RecordStore
     audit: AuditLog
+    audits: AuditReader
+    proofs: AuditProofs
     limits: Limits = Limits()

@@ -92,6 +92,8 @@ def make_tokens(tokens: TokenStore) -> dict[str, str]:
         "all": tokens.create(TENANT, "auditor", both, soon)[1],
         "anonymize": tokens.create(TENANT, "camera", [Scope.ANONYMIZE])[1],
         "recover": tokens.create(TENANT, "court", [Scope.RECOVER])[1],
+        "audit": tokens.create(TENANT, "revisor", [Scope.AUDIT])[1],
+        "other-audit": tokens.create(OTHER, "revisor", [Scope.AUDIT])[1],
         "other": tokens.create(OTHER, "editor", both)[1],
         "expired": long_ago.create(TENANT, "late", both, datetime.now(UTC) - timedelta(days=1))[1],
     }

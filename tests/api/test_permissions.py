@@ -16,6 +16,11 @@ ROUTES = {
     "POST /v1/detect": Scope.ANONYMIZE,
     "POST /v1/recover": Scope.RECOVER,
     "POST /recover": Scope.RECOVER,
+    "GET /v1/audit/entries": Scope.AUDIT,
+    "GET /v1/audit/entries/{id}": Scope.AUDIT,
+    "GET /v1/audit/checkpoint": Scope.AUDIT,
+    "GET /v1/audit/proofs/inclusion": Scope.AUDIT,
+    "GET /v1/audit/proofs/consistency": Scope.AUDIT,
     "GET /livez": None,
     "GET /readyz": None,
     "GET /healthz": None,
@@ -46,11 +51,11 @@ def _flat(routes: list[object]) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("path", [route.split()[1] for route, scope in ROUTES.items() if scope])
+@pytest.mark.parametrize("route", [route for route, scope in ROUTES.items() if scope])
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer visard_guess", "Basic dXNlcjpwYXNz", "Bearer \xff"])
-def test_no_token_no_answer(path: str, authorization: str | None, service: Service) -> None:
+def test_no_token_no_answer(route: str, authorization: str | None, service: Service) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
-    answer = service.request("POST", path, content=_Unread(), headers=headers)
+    answer = service.request(*route.split(), content=_Unread(), headers=headers)
     assert_problem(answer, 401, "token-refused")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
@@ -63,11 +68,12 @@ class _Unread:
         yield b""
 
 
-@pytest.mark.parametrize(
-    ("path", "token"), [("/v1/anonymize", "recover"), ("/v1/detect", "recover"), ("/v1/recover", "anonymize")]
-)
-def test_a_missing_scope_is_refused_before_the_body_is_read(path: str, token: str, service: Service) -> None:
-    answer = service.request("POST", path, token, content=_Unread())
+_WITHOUT = {Scope.ANONYMIZE: "recover", Scope.RECOVER: "anonymize"}
+
+
+@pytest.mark.parametrize("route", [route for route, scope in ROUTES.items() if scope])
+def test_a_missing_scope_is_refused_before_the_body_is_read(route: str, service: Service) -> None:
+    answer = service.request(*route.split(), _WITHOUT.get(ROUTES[route], "all"), content=_Unread())
     assert_problem(answer, 403, "scope-missing")
     assert "insufficient_scope" in answer.headers["www-authenticate"]
 
