@@ -141,13 +141,14 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    parts = replace(parts, engine=engine, limits=limits)
+    workers = Workers(settings.operations, settings.admitted, lambda _: metrics.audit_failed())
+    parts = replace(parts, engine=engine, limits=limits, afterwards=workers.afterwards)
     return Desk(
         parts=parts,
         tokens=access.tokens,
         tenants=access.tenants,
         metrics=metrics,
-        workers=Workers(settings.operations, settings.admitted),
+        workers=workers,
         readiness=Readiness(
             {
                 "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),

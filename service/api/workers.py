@@ -1,6 +1,7 @@
 """Blocking work for the event loop: bounded threads, bounded admission, and callers who leave."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,24 +14,28 @@ from service.errors import EngineBusy
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
+_log = logging.getLogger(__name__)
 
 
 class Workers:
-    """Two pools: one for the operations, a small one for look-ups that must not wait behind them.
+    """Three pools: for the operations; for look-ups that must not wait behind them; for what answers leave to be done.
 
     Admission is bounded too, from the first byte of an upload to the last of the answer: what is admitted
     holds an image in memory.
     """
 
-    def __init__(self, threads: int, admitted: int) -> None:
+    def __init__(self, threads: int, admitted: int, on_failed: Callable[[Exception], None] = lambda _: None) -> None:
         """Make the pools.
 
         Args:
             threads: operations at a time.
             admitted: requests at a time, those that upload or wait among them.
+            on_failed: told of what failed after its answer.
         """
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
+        self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
+        self._on_failed = on_failed
         self._limit = admitted
         self._admitted = 0
 
@@ -67,9 +72,22 @@ class Workers:
         finally:
             watch.cancel()
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Run what an answer leaves to be done; in turn, and before the process ends."""
+        self._late.submit(self._finish, call)
+
+    def _finish(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001
+            # Nobody waits for it: whatever it was, it must be seen, and the next must run.
+            _log.error("what an answer left to be done failed: %s", type(error).__name__)
+            self._on_failed(error)
+
     def close(self) -> None:
-        """Let what runs end and start nothing more."""
+        """Let what runs end, finish what answers left to be done, and start nothing more."""
         self._slow.shutdown(cancel_futures=True)
+        self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)
 
 

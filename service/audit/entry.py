@@ -28,6 +28,7 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     APPROVAL = "approval"
     ERASE = "erase"
+    FOREIGN_ATTEMPT = "foreign-attempt"
     KEY_DESTROYED = "key-destroyed"
 
 

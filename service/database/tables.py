@@ -62,6 +62,7 @@ records = Table(
     Column("seal", LargeBinary, nullable=True),
     Column("secret", LargeBinary, nullable=True),
     Index(None, "tenant", "pixels_digest"),
+    Index(None, "pixels_digest"),
     Index(None, "tenant", "key_version"),
 )
 

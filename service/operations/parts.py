@@ -1,5 +1,6 @@
 """What the operations work with; built once by the composition root."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.audit.log import AuditLog
@@ -13,9 +14,16 @@ from service.records.store import RecordStore
 from service.weights.bundles import Bundles
 
 
+def _at_once(call: Callable[[], None]) -> None:
+    call()
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The rooms an operation goes through."""
+    """The rooms an operation goes through.
+
+    ``afterwards`` runs what must not be waited for by the caller; where nobody waits it may run at once.
+    """
 
     detector: Detector
     bundles: Bundles
@@ -26,3 +34,4 @@ class Parts:
     audits: AuditReader
     proofs: AuditProofs
     limits: Limits = Limits()
+    afterwards: Callable[[Callable[[], None]], None] = _at_once

@@ -23,6 +23,7 @@ from service.faces.layout import NOBODY
 from service.imaging import OutputFormat, Picture, decode, encode, pixels_digest
 from service.operations.custody import RecordKeys
 from service.operations.evidence import Binding, bind, drawn_from
+from service.operations.foreign import DeniedAttempt, tell_owners
 from service.operations.parts import Parts
 from service.operations.picture import with_depth
 from service.operations.restore import Scene, generative
@@ -114,6 +115,9 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     except BaseException as error:
         result, detail = _verdict(error)
         parts.audit.conclude(trail.outcome(attempt.id, result, detail))
+        if isinstance(error, Refused):
+            denied = trail.denied(attempt)
+            parts.afterwards(lambda: tell_owners(denied, parts))
         raise
     parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
     return answer
@@ -123,8 +127,20 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
 class _Trail:
     """What became known on the way, for the outcome."""
 
+    picture: Picture | None = None
+    named: UUID | None = None
     record: UUID | None = None
     key_version: int | None = None
+
+    def denied(self, attempt: RecoveryAttempt) -> DeniedAttempt:
+        digest = None if self.picture is None else pixels_digest(self.picture)
+        return DeniedAttempt(
+            tenant=attempt.tenant,
+            subject=attempt.subject,
+            attempt=attempt.id,
+            record=self.named,
+            pixels_digest=digest,
+        )
 
     def outcome(self, attempt: UUID, result: Result, detail: str, fidelity: str | None = None) -> Outcome:
         return Outcome(
@@ -169,7 +185,7 @@ class _Found:
 def _recover(
     data: bytes, request: RecoverRequest, parts: Parts, progress: Progress | None, trail: _Trail, attempt: UUID
 ) -> Recovered:
-    picture = decode(data, parts.limits)
+    picture = trail.picture = decode(data, parts.limits)
     found = _open_record(picture, request, parts, trail)
     record = found.record
     # A PNG of an 8-bit record saved again at 16 bits holds the same pixels.
@@ -210,7 +226,7 @@ def _open_record(picture: Picture, request: RecoverRequest, parts: Parts, trail:
     header = None if embedded is None else read_header(embedded)
     if request.record is not None and (header is None or header.id != request.record):
         embedded, header = None, None
-    wanted = request.record or (header.id if header else None)
+    wanted = trail.named = request.record or (header.id if header else None)
     if wanted is not None:
         stored = parts.records.by_id(request.tenant, wanted)
     else:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Engine, delete, false, func, insert, or_, select, update
 
 from service.database.engine import settle_erasure, transaction
 from service.database.tables import records
@@ -58,6 +58,14 @@ class RecordStore:
     def by_pixels(self, tenant: str, digest: bytes) -> StoredRecord | None:
         """The tenant's newest record of an image with these pixels."""
         return self._first(records.c.tenant == tenant, records.c.pixels_digest == digest)
+
+    def owners(self, record_id: UUID | None, digest: bytes | None, *, but: str) -> list[tuple[str, UUID]]:
+        """Who else has a record of this id, or of an image with these pixels: tenant and record of each."""
+        named = false() if record_id is None else records.c.id == record_id
+        shown = false() if digest is None else records.c.pixels_digest == digest
+        query = select(records.c.tenant, records.c.id).where(or_(named, shown), records.c.tenant != but)
+        with transaction(self._engine) as connection:
+            return [(row.tenant, row.id) for row in connection.execute(query.order_by(records.c.created))]
 
     def count_by_key_version(self, tenant: str, version: int) -> int:
         """How many of the tenant's records need this version of its key."""

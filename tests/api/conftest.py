@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -52,7 +53,10 @@ class Service:
         return self.app.state.desk
 
     def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
-        """The audit log."""
+        """The audit log, with what earlier answers left to be done."""
+        settled = threading.Event()
+        self.desk.workers.afterwards(settled.set)
+        assert settled.wait(60)
         entries, after = [], None
         while page := self.desk.parts.audit.entries(tenant, 100, after):
             entries += page

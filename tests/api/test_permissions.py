@@ -8,6 +8,8 @@ from fastapi.routing import APIRoute
 
 from service.access.principal import Scope
 from service.api.auth import Allowed
+from service.audit.log import AuditLog
+from service.errors import AuditUnavailable
 from tests.api.conftest import OTHER, Service, assert_problem, encoded, pixels_of
 
 ROUTES = {
@@ -123,6 +125,44 @@ def test_another_tenants_image_is_an_unknown_one(service: Service, anonymized: h
     assert len({(_without_instance(answer), _headers(answer)) for answer in answers}) == 1
     outcomes = service.entries(OTHER)[before:][1::2]
     assert [entry["result"] for entry in outcomes] == ["denied"] * len(answers)
+
+
+def test_the_owner_learns_of_an_attempt_on_its_record(
+    service: Service, anonymized: httpx.Response, photo: bytes
+) -> None:
+    bare = encoded(pixels_of(anonymized.content))
+    record = anonymized.headers["x-visard-record"]
+    for image, fields in ((anonymized.content, {}), (bare, {}), (photo, {"record": record})):
+        before = len(service.entries())
+        service.post("/v1/recover", "other", image, reason="a scoop", case="forged entry", **fields)
+        (told,) = service.entries()[before:]
+        assert (told["kind"], told["record"]) == ("foreign-attempt", record)
+        assert (told["by_tenant"], told["by_subject"]) == (OTHER, "editor")
+        assert told["by_attempt"] == service.entries(OTHER)[-1]["attempt"]
+        assert "forged" not in str(told) and "scoop" not in str(told)
+
+
+def test_nobody_is_told_of_an_attempt_on_nothing(service: Service, anonymized: httpx.Response, photo: bytes) -> None:
+    before = len(service.entries())
+    service.post("/v1/recover", "other", photo, reason="test", record=uuid4())
+    assert len(service.entries()) == before
+    service.post("/v1/recover", "all", photo, reason="test", record=anonymized.headers["x-visard-record"])
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["intent", "outcome"]
+
+
+def test_an_owner_that_cannot_be_told_changes_no_answer(
+    service: Service, anonymized: httpx.Response, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise AuditUnavailable("secret words")
+
+    expected = service.post("/v1/recover", "other", anonymized.content, reason="test")
+    monkeypatch.setattr(AuditLog, "append", fail)
+    answer = service.post("/v1/recover", "other", anonymized.content, reason="test")
+    service.entries()
+    assert_problem(answer, 404, "record-unknown")
+    assert _without_instance(answer) == _without_instance(expected)
+    assert "AuditUnavailable" in caplog.text and "secret words" not in caplog.text
 
 
 def test_a_tampered_record_is_an_unknown_one(service: Service, anonymized: httpx.Response, photo: bytes) -> None:

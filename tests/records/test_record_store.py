@@ -58,6 +58,8 @@ def test_a_tenant_never_reaches_the_row_of_another(store: RecordStore) -> None:
     assert store.by_id("globex", stored.id) is None
     assert store.by_pixels("globex", DIGEST) is None
     assert store.count_by_key_version("globex", 1) == 0
+    assert store.owners(stored.id, DIGEST, but="globex") == [("acme", stored.id)]
+    assert store.owners(None, DIGEST, but="acme") == store.owners(None, None, but="globex") == []
     assert not store.forget_seal("globex", stored.id)
     assert not store.delete("globex", stored.id)
     assert store.by_id("acme", stored.id) == stored
