@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
 
 from service import __version__
+from service.access.approvals import ApprovalStore
 from service.access.pepper import read_or_make_pepper
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
@@ -30,6 +31,7 @@ from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyProvider
 from service.metrics import Metrics
 from service.operations.parts import Parts
+from service.operations.upkeep import Upkeep, tidy
 from service.records.store import RecordStore
 from service.settings import Settings
 from service.weights.bundles import Bundles
@@ -63,6 +65,8 @@ def open_parts(settings: Settings) -> Parts:
         bundles=bundles,
         engine=Engine(bundles),
         keys=_open_keys(settings),
+        tenants=TenantStore(database),
+        approvals=ApprovalStore(database),
         records=RecordStore(database),
         audit=_open_audit(settings, database),
         audits=AuditReader(database),
@@ -99,6 +103,22 @@ def open_audit_database(settings: Settings) -> DatabaseEngine:
     return _open_database(settings)
 
 
+@contextmanager
+def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
+    """What upkeep needs; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        Unavailable: the database or the signing key cannot be opened.
+    """
+    database = _open_database(settings)
+    try:
+        yield _open_audit(settings, database), RecordStore(database)
+    finally:
+        database.dispose()
+
+
 def audit_public_key(settings: Settings) -> bytes | None:
     """The key (32 bytes, Ed25519) this installation's checkpoints are verified with; None before the first entry.
 
@@ -122,9 +142,10 @@ def create_app(settings: Settings) -> FastAPI:
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
         desk = _desk(settings, open_parts(settings), access)
-        for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close):
+        upkeep = Upkeep(lambda: tidy(desk.parts.audit, desk.parts.records), settings.upkeep_interval)
+        for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
-        return create_api(desk, opened.pop_all().close)
+        return create_api(desk, opened.pop_all().close, upkeep.start)
 
 
 def embedded_defaults(settings: Settings) -> list[str]:

@@ -18,6 +18,7 @@ from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
 from service.commands.serve import serve
 from service.commands.tenants import tenant
+from service.commands.tidy import tidy
 from service.commands.tokens import token
 from service.commands.train import train
 from service.errors import VisardError
@@ -29,7 +30,7 @@ def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
 
 
-for command in (serve, openapi, anonymize, recover, demo, migrate, tenant, token, bundle, train, evaluate, audit):
+for command in (serve, openapi, anonymize, recover, demo, migrate, tidy, tenant, token, bundle, train, evaluate, audit):
     cli.add_command(command)
 
 

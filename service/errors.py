@@ -80,6 +80,14 @@ class TenantInvalid(BadInput):
     """No tenant can have this name."""
 
 
+class PolicyInvalid(BadInput):
+    """Two choices of a tenant contradict each other."""
+
+
+class ApprovalInvalid(BadInput):
+    """No approval can be made like this."""
+
+
 class TokenInvalid(BadInput):
     """No token can be made like this."""
 
@@ -150,6 +158,18 @@ class AlreadyAnonymized(Refused):
 
 class RecordUnknown(Refused):
     """This tenant has no record of the image."""
+
+
+class RecordErased(Refused):
+    """The record was erased or has expired: the image can never be recovered again."""
+
+
+class PolicyForbids(Refused):
+    """What was asked for is against what the tenant has chosen."""
+
+
+class ApprovalMissing(Refused):
+    """A second person has to approve this recovery first."""
 
 
 class RecordMismatch(Refused):

@@ -49,8 +49,7 @@ def _carry_out(
 ) -> Response:
     if gone.is_set():
         raise CallerGone("the caller did not wait for the answer")
-    seal = choices.seal or desk.tenants.get(principal.tenant).seal
-    ask = AnonymizeRequest(tenant=principal.tenant, **{**dict(choices), "seal": seal})
+    ask = AnonymizeRequest(tenant=principal.tenant, **dict(choices))
     made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
     desk.metrics.handled("anonymize", len(made.faces))
     return _json(made) if as_json else _image(made)

@@ -7,12 +7,34 @@ from typing import Any
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
-from service.api.schemas import AnonymizedImage, ConsistencyProof, EntryPage, Found, InclusionProof, Problem
+from service.api.schemas import (
+    AnonymizedImage,
+    ApprovalForm,
+    Approved,
+    ConsistencyProof,
+    EntryPage,
+    ErasedRecord,
+    Found,
+    InclusionProof,
+    KnownRecord,
+    Problem,
+)
 
 JsonObject = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-_SHARED = (AnonymizedImage, ConsistencyProof, EntryPage, Found, InclusionProof, Problem)
+_SHARED = (
+    AnonymizedImage,
+    ApprovalForm,
+    Approved,
+    ConsistencyProof,
+    EntryPage,
+    ErasedRecord,
+    Found,
+    InclusionProof,
+    KnownRecord,
+    Problem,
+)
 _EXTRA_HEADERS: Mapping[int, tuple[str, str]] = {
     401: ("WWW-Authenticate", "Bearer, RFC 6750."),
     429: ("Retry-After", "Seconds."),
@@ -47,6 +69,16 @@ def operation(
     """
     plain = answers(content, problems, headers)
     plain["openapi_extra"]["requestBody"] = _body(form)
+    return plain
+
+
+def json_operation(
+    form: type[BaseModel], answer: type[BaseModel], *, problems: tuple[int, ...], status: int
+) -> JsonObject:
+    """Keyword arguments of a route that takes and gives a JSON object."""
+    plain = answers({"application/json": answer}, problems, status=status)
+    content = {"application/json": {"schema": _schema(form, "")}}
+    plain["openapi_extra"]["requestBody"] = {"required": True, "content": content}
     return plain
 
 

@@ -57,7 +57,7 @@ MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
             "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
             "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
         },
-        problems=(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
+        problems=(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503),
     ),
 )
 @router.post("/recover", include_in_schema=False)

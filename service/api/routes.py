@@ -7,23 +7,27 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import anonymize, audit, detect, errors, health, openapi, recover
+from service.api import anonymize, approvals, audit, detect, errors, health, openapi, records, recover
 from service.api.desk import Desk
 from service.api.middleware import Envelope
 
 _Lifespan = Callable[[FastAPI], Any]
 
 
-def create_api(desk: Desk, close: Callable[[], None] = lambda: None) -> FastAPI:
+def create_api(
+    desk: Desk, close: Callable[[], None] = lambda: None, start: Callable[[], None] = lambda: None
+) -> FastAPI:
     """The service over HTTP.
 
     Args:
         desk: what its routes work with.
         close: called once, after the last answer.
+        start: called once, before the first.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        start()
         yield
         close()
 
@@ -47,7 +51,7 @@ def _application(lifespan: _Lifespan | None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (anonymize, detect, recover, audit, health):
+    for room in (anonymize, detect, recover, audit, approvals, records, health):
         app.include_router(room.router)
     app.add_middleware(Envelope)
     errors.install(app)

@@ -1,5 +1,6 @@
 """Forms that come in and JSON that goes out; the OpenAPI document is made from these."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -22,6 +23,7 @@ from service.faces.detection import Box
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.imaging import MetadataPolicy, OutputFormat
+from service.operations.erase import Erased
 from service.tenancy import SealPolicy
 
 _MAX_LIST = 1000
@@ -44,7 +46,9 @@ def _number(text: object) -> object:
     return int(text) if isinstance(text, str) and text in ("8", "16") else text
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """Fields that come in, each of them known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
@@ -53,7 +57,7 @@ class _Form(BaseModel):
         return frozenset(cls.model_fields)
 
     @classmethod
-    def of(cls, fields: dict[str, str]) -> Self:
+    def of(cls, fields: Mapping[str, Any]) -> Self:
         """Validate what was sent.
 
         Raises:
@@ -63,10 +67,10 @@ class _Form(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            raise FormInvalid(f"the field '{first['loc'][0]}': {first['msg']}") from None
+            raise FormInvalid(f"the field {first['loc'][0]!a}: {first['msg']}") from None
 
 
-class DetectForm(_Form):
+class DetectForm(Form):
     """Fields of a detection, besides the image."""
 
     min_confidence: Annotated[float, Field(ge=0, le=1, description="Of the detector.")] = DEFAULT_CONFIDENCE
@@ -99,7 +103,7 @@ class AnonymizeForm(DetectForm):
     metadata: Annotated[MetadataPolicy, Field(description="What survives of the upload's metadata.")] = "strip"
 
 
-class RecoverForm(_Form):
+class RecoverForm(Form):
     """Fields of a recovery, besides the image."""
 
     reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["court order"])]
@@ -113,6 +117,52 @@ class RecoverForm(_Form):
         Literal["best", "generative"],
         Field(description="'best' gives the exact pixels where they are sealed."),
     ] = "best"
+
+
+class ApprovalForm(Form):
+    """An approval: for a record or for a case."""
+
+    record: Annotated[UUID | None, Field(description="The record that may be recovered.")] = None
+    case: Annotated[str | None, Field(max_length=1000, description="Or the case in which any may be.")] = None
+    reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["warrant 12"])]
+    expires: Annotated[
+        Instant,
+        Field(description="From then on it counts no more; within a year.", examples=["2030-01-31T12:00:00Z"]),
+    ]
+
+
+class Approved(BaseModel):
+    """An approval that was made."""
+
+    approval: Annotated[UUID, Field(description="Its id; that of its entry in the audit log too.")]
+    record: UUID | None
+    case: str | None
+    expires: datetime
+
+
+class KnownRecord(BaseModel):
+    """What is known of an image without any key."""
+
+    record: UUID
+    created: datetime
+    expires: Annotated[datetime | None, Field(description="From then on it cannot be recovered; null for never.")]
+    key_version: int
+    erasable: Annotated[bool, Field(description="Erasing the record makes the image unrecoverable.")]
+    exact_copy: Annotated[bool, Field(description="An exact copy of the faces is in the database, encrypted.")]
+    pixels_sha256: Annotated[str, Field(description="Of the anonymized image, hexadecimal.")]
+
+
+class ErasedRecord(BaseModel):
+    """What is gone of an image."""
+
+    record: UUID
+    erased: Annotated[
+        Erased,
+        Field(
+            description="'image': it can never be recovered. 'exact-copy': it can still be from its pixels."
+            " 'nothing': there was no copy in the database."
+        ),
+    ]
 
 
 class FoundFace(BaseModel):

@@ -15,14 +15,14 @@ class DeniedAttempt:
     Attributes:
         tenant: of the caller.
         subject: of the caller.
-        attempt: its id in the caller's own log.
+        attempt: its id in the caller's own log; None for a mere question, which leaves nothing there.
         record: the record it named.
         pixels_digest: SHA-256 of the pixels it handed in.
     """
 
     tenant: str
     subject: str
-    attempt: UUID
+    attempt: UUID | None = None
     record: UUID | None = None
     pixels_digest: bytes | None = None
 
@@ -39,7 +39,7 @@ def tell_owners(denied: DeniedAttempt, parts: Parts) -> None:
     """
     for owner, record in parts.records.owners(denied.record, denied.pixels_digest, but=denied.tenant):
         fields = {
-            "by_attempt": str(denied.attempt),
+            "by_attempt": None if denied.attempt is None else str(denied.attempt),
             "by_subject": denied.subject,
             "by_tenant": denied.tenant,
             "record": str(record),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.access.approvals import ApprovalStore
+from service.access.tenants import TenantStore
 from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
 from service.audit.reading import AuditReader
@@ -29,6 +31,8 @@ class Parts:
     bundles: Bundles
     engine: Engine
     keys: KeyProvider
+    tenants: TenantStore
+    approvals: ApprovalStore
     records: RecordStore
     audit: AuditLog
     audits: AuditReader

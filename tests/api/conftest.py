@@ -98,6 +98,9 @@ def make_tokens(tokens: TokenStore) -> dict[str, str]:
         "recover": tokens.create(TENANT, "court", [Scope.RECOVER])[1],
         "audit": tokens.create(TENANT, "revisor", [Scope.AUDIT])[1],
         "other-audit": tokens.create(OTHER, "revisor", [Scope.AUDIT])[1],
+        "erase": tokens.create(TENANT, "clerk", [Scope.ERASE])[1],
+        "other-erase": tokens.create(OTHER, "clerk", [Scope.ERASE])[1],
+        "approve": tokens.create(TENANT, "judge", [Scope.APPROVE])[1],
         "other": tokens.create(OTHER, "editor", both)[1],
         "expired": long_ago.create(TENANT, "late", both, datetime.now(UTC) - timedelta(days=1))[1],
     }

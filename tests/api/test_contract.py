@@ -24,6 +24,8 @@ def test_every_operation_says_what_it_takes_and_how_it_fails(service: Service) -
         "/v1/audit/checkpoint",
         "/v1/audit/proofs/inclusion",
         "/v1/audit/proofs/consistency",
+        "/v1/records/{id}",
+        "/v1/approvals",
         "/livez",
         "/readyz",
         "/healthz",

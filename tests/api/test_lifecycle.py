@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,9 +19,10 @@ from service.api import Desk
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.app import create_app
+from service.audit.entry import RecoveryAttempt
 from service.errors import NotForProduction, SettingsInvalid
 from service.settings import Settings
-from tests.api.conftest import Service, assert_problem
+from tests.api.conftest import TENANT, Service, assert_problem
 from tests.api.test_uploads import END, FORM, _part
 
 PATIENCE_S = 20
@@ -184,3 +188,36 @@ def test_settings_of_tests_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("VISARD_TEST_ANYTHING", "1")
     monkeypatch.setenv("VISARD_QUEUE_LIMIT", "3")
     assert Settings().queue_limit == 3
+
+
+def test_a_running_service_closes_what_another_left_behind(
+    tmp_path: Path, settings_for: Callable[[Path], Settings]
+) -> None:
+    app = create_app(settings_for(tmp_path / "home").model_copy(update={"upkeep_interval": 0.01}))
+    audit = app.state.desk.parts.audit
+    dead = RecoveryAttempt(
+        id=uuid4(),
+        tenant=TENANT,
+        subject="court",
+        reason="test",
+        case=None,
+        record=None,
+        image_digest=bytes(32),
+        request=None,
+        client=None,
+        time=datetime.now(UTC),
+        lease=timedelta(0),
+    )
+    audit.intend(dead)
+
+    def closed() -> None:
+        while len(audit.entries(TENANT, 10)) < 2:
+            time.sleep(0.01)
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(closed)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, live()).result(PATIENCE_S)
+    assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body

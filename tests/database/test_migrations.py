@@ -32,6 +32,7 @@ def test_names_of_constraints_and_indexes_follow_the_convention(database: Engine
         "ix_records_tenant_pixels_digest",
         "ix_records_pixels_digest",
         "ix_records_tenant_key_version",
+        "ix_records_expires",
     }
     assert [unique["name"] for unique in found.get_unique_constraints("audit_entries")] == [
         "uq_audit_entries_attempt_kind"
