@@ -58,7 +58,10 @@ def open_parts(settings: Settings) -> Parts:
         BundleInvalid: there are no usable weights.
         Unavailable: database or keystore cannot be opened.
     """
-    database = _open_database(settings)
+    return _parts(settings, _open_database(settings))
+
+
+def _parts(settings: Settings, database: DatabaseEngine) -> Parts:
     bundles = Bundles.open(settings.weights, settings.device)
     return Parts(
         detector=CenterFaceDetector(),
@@ -141,7 +144,9 @@ def create_app(settings: Settings) -> FastAPI:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
-        desk = _desk(settings, open_parts(settings), access)
+        database = _open_database(settings)
+        opened.callback(database.dispose)
+        desk = _desk(settings, _parts(settings, database), access)
         upkeep = Upkeep(lambda: tidy(desk.parts.audit, desk.parts.records), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
@@ -162,7 +167,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    workers = Workers(settings.operations, settings.admitted, lambda _: metrics.audit_failed())
+    workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
     parts = replace(parts, engine=engine, limits=limits, afterwards=workers.afterwards)
     return Desk(
         parts=parts,
@@ -225,8 +230,8 @@ def _open_database(settings: Settings) -> DatabaseEngine:
 def _connect(settings: Settings) -> DatabaseEngine:
     home = _made_home(settings)
     if settings.database_url is not None:
-        return make_engine(settings.database_url.get_secret_value())
-    return make_engine(f"sqlite:///{home / 'visard.db'}")
+        return make_engine(settings.database_url.get_secret_value(), settings.audit_timeout)
+    return make_engine(f"sqlite:///{home / 'visard.db'}", settings.audit_timeout)
 
 
 def _open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
         max_upload_bytes: of a request body.
         max_pixels: of an image, width times height.
         upload_timeout: seconds a request body may take to arrive.
+        audit_timeout: seconds in which the audit log, and the database as a whole, has to answer; after that the
+            answer to the request is 503.
         upkeep_interval: seconds between two times that interrupted attempts are closed and expired records deleted.
         drain_delay: seconds between a stop signal, when readiness drops, and the end of accepting requests.
         drain_deadline: seconds after that in which accepted requests are finished.
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     max_upload_bytes: PositiveInt = 64 << 20
     max_pixels: PositiveInt = 100_000_000
     upload_timeout: PositiveFloat = 60.0
+    audit_timeout: float = Field(default=10.0, ge=2)
     upkeep_interval: PositiveFloat = 60.0
     drain_delay: NonNegativeFloat = 5.0
     drain_deadline: PositiveFloat = 60.0

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -31,6 +34,28 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
+    with own_postgres() as server:
+        yield server.url
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server of our own."""
+
+    url: str
+    data: Path
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the server and to every process it made."""
+        main = int((self.data / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for process in (main, *map(int, children)):
+            os.kill(process, number)
+
+
+@contextmanager
+def own_postgres() -> Iterator[PostgresServer]:
+    """Start a server that nobody else uses, and stop it at the end."""
     directory = Path(tempfile.mkdtemp(prefix="visard-postgres-"))
     # The server refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
@@ -41,10 +66,20 @@ def postgres_server() -> Iterator[str]:
     settings = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
     _postgres(user, "pg_ctl", "-D", str(data), "-l", str(directory / "log"), "-o", settings, "-w", "start")
     try:
-        yield f"postgresql+psycopg://postgres@/postgres?host={directory}"
+        yield PostgresServer(f"postgresql+psycopg://postgres@/postgres?host={directory}", data)
     finally:
         _postgres(user, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def stoppable_postgres() -> Iterator[PostgresServer]:
+    """A server of this test's own, to be stopped and continued; it is running again at the end."""
+    with own_postgres() as server:
+        try:
+            yield server
+        finally:
+            server.signal(signal.SIGCONT)
 
 
 @pytest.fixture

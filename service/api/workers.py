@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from service.errors import EngineBusy
+from service.errors import DatabaseUnavailable, EngineBusy
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
+_GRACE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -24,18 +25,26 @@ class Workers:
     holds an image in memory.
     """
 
-    def __init__(self, threads: int, admitted: int, on_failed: Callable[[Exception], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        admitted: int,
+        patience: float = 10.0,
+        on_failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         """Make the pools.
 
         Args:
             threads: operations at a time.
             admitted: requests at a time, those that upload or wait among them.
+            patience: seconds a look-up may take, the wait for a thread included.
             on_failed: told of what failed after its answer.
         """
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
         self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
         self._on_failed = on_failed
+        self._patience = patience
         self._limit = admitted
         self._admitted = 0
 
@@ -55,8 +64,17 @@ class Workers:
             self._admitted -= 1
 
     async def quickly(self, call: Callable[[], _T]) -> _T:
-        """Run a look-up."""
-        return await asyncio.get_running_loop().run_in_executor(self._quick, call)
+        """Run a look-up.
+
+        Raises:
+            DatabaseUnavailable: it did not end in time; it may still.
+        """
+        work = asyncio.get_running_loop().run_in_executor(self._quick, call)
+        try:
+            # A little more than the database is allowed: whoever asks it says better what was wrong.
+            return await asyncio.wait_for(work, self._patience + _GRACE_S)
+        except TimeoutError:
+            raise DatabaseUnavailable("the database does not answer") from None
 
     async def run(self, request: Request, call: Callable[[threading.Event], _T]) -> _T:
         """Run an operation, whose event is set as soon as the client is gone; the body has been read."""

@@ -87,6 +87,14 @@ class Service:
         return self.request("POST", path, token, files=files, headers=headers)
 
 
+def make_tenants(settings: Settings) -> None:
+    """The two tenants, and their keys."""
+    with open_access(settings) as access:
+        for tenant in (TENANT, OTHER):
+            access.tenants.create(tenant)
+            access.keys.create(tenant)
+
+
 def make_tokens(tokens: TokenStore) -> dict[str, str]:
     """One token for each thing that may be wrong, or right."""
     both = [Scope.ANONYMIZE, Scope.RECOVER]
@@ -117,10 +125,7 @@ def settings_for(small_bundle: Path) -> Callable[[Path], Settings]:
 
     def make(home: Path) -> Settings:
         settings = Settings(home=home, weights=small_bundle)
-        with open_access(settings) as access:
-            for tenant in (TENANT, OTHER):
-                access.tenants.create(tenant)
-                access.keys.create(tenant)
+        make_tenants(settings)
         return settings
 
     return make
