@@ -16,11 +16,13 @@ from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
-from service.audit.log import AuditLog
+from service.audit.background import BackgroundShipper, ShipToAll
+from service.audit.log import AuditLog, log_failed_shipping
 from service.audit.proofs import AuditProofs
 from service.audit.reading import AuditReader
-from service.audit.shipping import FileShipper
+from service.audit.shipping import FileShipper, Shipper
 from service.audit.signing import load_or_create_signing_key, load_signing_key
+from service.audit.uploading import UrlShipper
 from service.database.engine import make_engine
 from service.database.migrate import require_current, upgrade
 from service.engine import Engine
@@ -38,6 +40,7 @@ from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
 _SIGNING_KEY = "audit-signing-key.pem"
+_CHECKPOINTS = "audit-checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,10 @@ def create_app(settings: Settings) -> FastAPI:
         access = opened.enter_context(open_access(settings))
         database = _open_database(settings)
         opened.callback(database.dispose)
-        desk = _desk(settings, _parts(settings, database), access)
+        parts = _parts(settings, database)
+        metrics = Metrics(__version__, parts.bundles.default.digest.hex())
+        audit = _audit_of_service(settings, database, metrics, opened)
+        desk = _desk(settings, replace(parts, audit=audit), access, metrics)
         upkeep = Upkeep(lambda: tidy(desk.parts.audit, desk.parts.records), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
@@ -161,9 +167,8 @@ def embedded_defaults(settings: Settings) -> list[str]:
     return unfit
 
 
-def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
+def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
     bundles = parts.bundles
-    metrics = Metrics(__version__, bundles.default.digest.hex())
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
@@ -236,7 +241,31 @@ def _connect(settings: Settings) -> DatabaseEngine:
 
 def _open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:
     home = _made_home(settings)
-    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), FileShipper(home / "audit-checkpoints"))
+    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS), *_elsewhere(settings)]
+    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), ShipToAll(shippers))
+
+
+def _audit_of_service(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
+    """As ``_open_audit``, but no request waits for another machine, and failures are measured."""
+
+    def failed(error: Exception) -> None:
+        log_failed_shipping(error)
+        metrics.shipping_failed()
+
+    shippers: list[Shipper] = [FileShipper(settings.home / _CHECKPOINTS)]
+    for slow in _elsewhere(settings):
+        background = BackgroundShipper(slow, failed)
+        opened.callback(background.close)
+        shippers.append(background)
+    signer = load_or_create_signing_key(settings.home / _SIGNING_KEY)
+    return AuditLog(database, signer, ShipToAll(shippers), on_failed_shipping=failed)
+
+
+def _elsewhere(settings: Settings) -> list[Shipper]:
+    if settings.audit_checkpoint_url is None:
+        return []
+    token = settings.audit_checkpoint_token
+    return [UrlShipper(settings.audit_checkpoint_url, None if token is None else token.get_secret_value())]
 
 
 def _open_keys(settings: Settings) -> LocalKeyStore:

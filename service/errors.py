@@ -232,6 +232,10 @@ class CallerGone(Unavailable):
     """The caller went away before the answer was made."""
 
 
+class CheckpointUrlInvalid(VisardError):
+    """Checkpoints cannot be sent where they should."""
+
+
 class DatabaseUrlInvalid(VisardError):
     """The configured database URL cannot be used."""
 

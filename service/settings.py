@@ -38,6 +38,8 @@ class Settings(BaseSettings):
         upload_timeout: seconds a request body may take to arrive.
         audit_timeout: seconds in which the audit log, and the database as a whole, has to answer; after that the
             answer to the request is 503.
+        audit_checkpoint_url: where checkpoints are sent besides ``home``: ``PUT <url>/<tenant>.checkpoint``.
+        audit_checkpoint_token: sent there as a bearer token.
         upkeep_interval: seconds between two times that interrupted attempts are closed and expired records deleted.
         drain_delay: seconds between a stop signal, when readiness drops, and the end of accepting requests.
         drain_deadline: seconds after that in which accepted requests are finished.
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = 100_000_000
     upload_timeout: PositiveFloat = 60.0
     audit_timeout: float = Field(default=10.0, ge=2)
+    audit_checkpoint_url: str | None = None
+    audit_checkpoint_token: SecretStr | None = None
     upkeep_interval: PositiveFloat = 60.0
     drain_delay: NonNegativeFloat = 5.0
     drain_deadline: PositiveFloat = 60.0

@@ -98,6 +98,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.EngineClosed: Answer(503, retry_s=5),
     # Nobody reads this one; the log and the metrics do.
     errors.CallerGone: Answer(499),
+    errors.CheckpointUrlInvalid: _FAULT,
     errors.DatabaseUrlInvalid: _FAULT,
     errors.BundleInvalid: _FAULT,
     errors.PepperUnusable: _FAULT,

@@ -22,7 +22,7 @@ from service.app import create_app
 from service.audit.entry import RecoveryAttempt
 from service.errors import NotForProduction, SettingsInvalid
 from service.settings import Settings
-from tests.api.conftest import TENANT, Service, assert_problem
+from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
 from tests.api.test_uploads import END, FORM, _part
 
 PATIENCE_S = 20
@@ -221,3 +221,21 @@ def test_a_running_service_closes_what_another_left_behind(
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, live()).result(PATIENCE_S)
     assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body
+
+
+def test_a_checkpoint_that_does_not_get_out_is_measured_and_nothing_else(
+    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
+) -> None:
+    changes = {"audit_checkpoint_url": "http://127.0.0.1:1/logs"}
+    app = create_app(settings_for(tmp_path / "home").model_copy(update=changes))
+    alone = Service(app, make_tokens(app.state.desk.tokens))
+    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
+    while not _measured(alone, "visard_checkpoint_ship_failures_total"):
+        time.sleep(0.01)
+    assert (tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint").exists()
+    close(app)
+
+
+def _measured(service: Service, name: str) -> float:
+    lines = service.request("GET", "/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name))
