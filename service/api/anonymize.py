@@ -28,7 +28,9 @@ router = APIRouter(tags=["images"])
         AnonymizeForm,
         content={**binary("png", "jpeg", "webp", "tiff"), "application/json": AnonymizedImage},
         headers={
-            "X-Visard-Record": header("Id of the record; absent when there was no face.", format="uuid"),
+            "X-Visard-Record": header(
+                "Id of the record; absent when there was no face, or the tenant keeps none.", format="uuid"
+            ),
             "X-Visard-Faces": header("How many faces were replaced.", type="integer"),
         },
         problems=(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 500, 503),

@@ -9,7 +9,7 @@ from service.access.principal import Principal, Scope
 from service.api.attempts import client_of
 from service.api.desk import AtDesk
 from service.api.json_body import read_json
-from service.api.logged import AllowedAndLogged
+from service.api.logged import AllowedOrEntry
 from service.api.openapi import json_operation
 from service.api.schemas import ApprovalForm, Approved
 from service.audit.entry import Kind
@@ -17,7 +17,7 @@ from service.operations.approve import ApproveRequest, approve
 
 router = APIRouter(tags=["approvals"])
 
-MayApprove = Annotated[Principal, Depends(AllowedAndLogged(Scope.APPROVE, Kind.APPROVAL))]
+MayApprove = Annotated[Principal, Depends(AllowedOrEntry(Scope.APPROVE, Kind.APPROVAL))]
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Refusals of somebody known, on routes whose every use is audited."""
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -15,12 +16,8 @@ from service.audit.entry import Kind, Result
 from service.errors import Refused
 
 
-class AllowedAndLogged(Allowed):
-    """As ``Allowed``, but a refusal of somebody known leaves an entry of ``kind``."""
-
-    def __init__(self, scope: Scope, kind: Kind) -> None:
-        super().__init__(scope)
-        self._kind = kind
+class AllowedAndLogged(Allowed, ABC):
+    """As ``Allowed``, but a refusal of somebody known goes into the audit log."""
 
     async def __call__(self, request: Request, desk: AtDesk) -> Principal:
         """Authenticate and authorize; see ``Allowed``."""
@@ -28,16 +25,33 @@ class AllowedAndLogged(Allowed):
             principal = await authenticated(request, desk)
         except TokenRefused as refusal:
             if refusal.principal is not None:
-                await self._log(request, desk, refusal.principal, refusal)
+                await self.log(request, desk, refusal.principal, refusal)
             raise
         try:
             principal.require(self.scope)
         except Refused as refusal:
-            await self._log(request, desk, principal, refusal)
+            await self.log(request, desk, principal, refusal)
             raise
         return principal
 
-    async def _log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+    @abstractmethod
+    async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+        """Commit the refusal.
+
+        Raises:
+            AuditUnavailable: it could not be committed.
+        """
+
+
+class AllowedOrEntry(AllowedAndLogged):
+    """A refusal leaves one entry of ``kind``."""
+
+    def __init__(self, scope: Scope, kind: Kind) -> None:
+        super().__init__(scope)
+        self._kind = kind
+
+    async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+        """Commit the entry."""
         fields = {
             "client": client_of(request),
             "detail": code_of(refusal),

@@ -10,7 +10,7 @@ from service.access.principal import Principal, Scope
 from service.api.attempts import client_of
 from service.api.auth import MayAudit
 from service.api.desk import AtDesk
-from service.api.logged import AllowedAndLogged
+from service.api.logged import AllowedOrEntry
 from service.api.openapi import answers
 from service.api.schemas import ErasedRecord, KnownRecord
 from service.audit.entry import Kind
@@ -19,7 +19,7 @@ from service.operations.inspect import inspect
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
-MayErase = Annotated[Principal, Depends(AllowedAndLogged(Scope.ERASE, Kind.ERASE))]
+MayErase = Annotated[Principal, Depends(AllowedOrEntry(Scope.ERASE, Kind.ERASE))]
 RecordId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Record` gave it.")]
 
 _PROBLEMS = (401, 403, 404, 410, 422, 429, 500, 503)

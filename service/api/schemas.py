@@ -189,7 +189,9 @@ class ReplacedFace(BaseModel):
 class AnonymizedImage(BaseModel):
     """An anonymized image and what is known of it."""
 
-    record: Annotated[UUID | None, Field(description="Id of the record; null when there was no face.")]
+    record: Annotated[
+        UUID | None, Field(description="Id of the record; null when there was no face, or the tenant keeps none.")
+    ]
     faces: list[ReplacedFace]
     format: OutputFormat
     image: Annotated[str, Field(description="The file, in base64.")]

@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from service.errors import DatabaseUnavailable, EngineBusy
+from service.errors import DatabaseUnavailable, EngineBusy, Unavailable
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
 _GRACE_S = 1.0
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 _log = logging.getLogger(__name__)
 
 
@@ -43,6 +44,7 @@ class Workers:
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
         self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
+        self._closing = threading.Event()
         self._on_failed = on_failed
         self._patience = patience
         self._limit = admitted
@@ -91,22 +93,34 @@ class Workers:
             watch.cancel()
 
     def afterwards(self, call: Callable[[], None]) -> None:
-        """Run what an answer leaves to be done; in turn, and before the process ends."""
+        """Run what an answer leaves to be done; in turn, several times if it must be, and before the process ends."""
         self._late.submit(self._finish, call)
 
     def _finish(self, call: Callable[[], None]) -> None:
-        try:
-            call()
-        except Exception as error:  # noqa: BLE001
-            # Nobody waits for it: whatever it was, it must be seen, and the next must run.
+        error = _failure(call)
+        for pause_s in _PAUSES_S:
+            if not isinstance(error, Unavailable) or self._closing.wait(pause_s):
+                break
+            error = _failure(call)
+        if error is not None:
             _log.error("what an answer left to be done failed: %s", type(error).__name__)
             self._on_failed(error)
 
     def close(self) -> None:
         """Let what runs end, finish what answers left to be done, and start nothing more."""
         self._slow.shutdown(cancel_futures=True)
+        self._closing.set()
         self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)
+
+
+def _failure(call: Callable[[], None]) -> Exception | None:
+    """What went wrong, whatever it was: nobody waits for it, and the next must run."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001
+        return error
+    return None
 
 
 async def _watch(request: Request, gone: threading.Event) -> None:

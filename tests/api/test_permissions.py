@@ -1,5 +1,6 @@
 """Who may do what, and what the audit log says about those who may not."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from service.access.principal import Scope
+from service.api import workers
 from service.api.auth import Allowed
 from service.audit.log import AuditLog
 from service.errors import AuditUnavailable
@@ -145,6 +147,23 @@ def test_the_owner_learns_of_an_attempt_on_its_record(
         assert "forged" not in str(told) and "scoop" not in str(told)
 
 
+def test_an_owner_is_told_as_soon_as_its_log_can_be_written(
+    service: Service, anonymized: httpx.Response, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = AuditLog.append, iter([AuditUnavailable("busy")] * 2)
+
+    def append(*arguments: Any) -> None:
+        for failure in failures:
+            raise failure
+        real(*arguments)
+
+    monkeypatch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
+    monkeypatch.setattr(AuditLog, "append", append)
+    before = len(service.entries())
+    service.post("/v1/recover", "other", anonymized.content, reason="test")
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["foreign-attempt"]
+
+
 def test_nobody_is_told_of_an_attempt_on_nothing(service: Service, anonymized: httpx.Response, photo: bytes) -> None:
     before = len(service.entries())
     service.post("/v1/recover", "other", photo, reason="test", record=uuid4())
@@ -159,13 +178,19 @@ def test_an_owner_that_cannot_be_told_changes_no_answer(
     def fail(*_: object) -> None:
         raise AuditUnavailable("secret words")
 
+    monkeypatch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
+
     expected = service.post("/v1/recover", "other", anonymized.content, reason="test")
     monkeypatch.setattr(AuditLog, "append", fail)
     answer = service.post("/v1/recover", "other", anonymized.content, reason="test")
     service.entries()
     assert_problem(answer, 404, "record-unknown")
     assert _without_instance(answer) == _without_instance(expected)
-    assert "AuditUnavailable" in caplog.text and "secret words" not in caplog.text
+    assert (
+        caplog.text.count("AuditUnavailable") == 1
+        and "AuditUnavailable" in caplog.text
+        and "secret words" not in caplog.text
+    )
 
 
 def test_a_tampered_record_is_an_unknown_one(service: Service, anonymized: httpx.Response, photo: bytes) -> None:

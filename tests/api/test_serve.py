@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -163,4 +164,4 @@ def _detect_slowly(running: Process, image: bytes, begun: threading.Event, uploa
 
 def _until(condition: Callable[[], bool]) -> None:
     while not condition():
-        pass
+        time.sleep(0.05)
