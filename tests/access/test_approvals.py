@@ -1,5 +1,6 @@
 """Approvals: found by record or case, never one's own, and one that counts once is used once."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -7,9 +8,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, update
 
 from service.access.approvals import Approval, ApprovalStore
+from service.database.engine import make_engine, transaction
+from service.database.migrate import upgrade
+from service.database.tables import approvals
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 RECORD = uuid4()
@@ -83,6 +87,27 @@ def test_of_many_at_once_a_single_one_gets_it(store: ApprovalStore) -> None:
     with ThreadPoolExecutor(6) as pool:
         results = list(pool.map(attempt, range(6)))
     assert sorted(map(str, results)) == sorted([str(given), *["None"] * 5])
+
+
+def test_one_that_was_used_while_waiting_for_it_counts_no_more(postgres_url: str) -> None:
+    """SQLite has one writer at a time; PostgreSQL lets a second one see what the first is about to use."""
+    engine = make_engine(postgres_url)
+    upgrade(engine)
+    store = ApprovalStore(engine, lambda: NOW)
+    add(store)
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as first:
+            first.execute(update(approvals).values(used=NOW, used_by=uuid4()))
+            second = pool.submit(claim, store)
+            while not _somebody_waits(engine):
+                time.sleep(0.01)
+        assert second.result() is None
+    engine.dispose()
+
+
+def _somebody_waits(engine: Engine) -> bool:
+    with transaction(engine) as connection:
+        return bool(connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one())
 
 
 def test_it_is_for_a_record_or_for_a_case(store: ApprovalStore) -> None:

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from threading import Event
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, make_url, select
 
 from service.database.engine import make_engine, snapshot, transaction, writing
-from service.database.patience import Listener
+from service.database.patience import Listener, connect, patience
 from service.errors import DatabaseUnavailable
 from tests.conftest import PostgresServer
 
@@ -59,6 +60,19 @@ def test_a_commit_that_hangs_is_given_up(stoppable_postgres: PostgresServer) -> 
     stoppable_postgres.signal(signal.SIGCONT)
     assert _ask(engine) == 1
     engine.dispose()
+
+
+def test_a_connection_that_was_given_up_is_closed(stoppable_postgres: PostgresServer) -> None:
+    """Nothing more is asked on it: not to cancel, not to roll back."""
+    connection = connect(host=make_url(stoppable_postgres.url).query["host"], user="postgres")
+    stoppable_postgres.signal(signal.SIGSTOP)
+
+    def ask() -> None:
+        with patience(Listener(), whole_s=0.5):
+            connection.execute("SELECT 1")
+
+    assert isinstance(_in_time(ask), psycopg.OperationalError)
+    assert connection.closed
 
 
 def test_the_wait_for_a_lock_ends_at_the_server(postgres_url: str) -> None:

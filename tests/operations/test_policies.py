@@ -187,6 +187,16 @@ def test_a_recovery_needs_somebody_else(parts: Parts, portrait: Pixels, encoded:
     assert logged(parts, "approval")[2]["subject"] == "judge"
 
 
+def test_a_record_only_the_file_holds_needs_an_approval_too(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    choose(parts, approvals="once", seal="embed")
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    approved(parts, record=made.record)
+    assert made.record is not None and parts.records.delete(TENANT, made.record)
+    assert recover(made.data, ASK, parts).verified == "image"
+    with pytest.raises(ApprovalMissing):
+        recover(made.data, ASK, parts)
+
+
 def test_no_key_is_touched_without_an_approval(
     parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
