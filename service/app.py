@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
 
 from service import __version__
+from service.access.approvals import ApprovalStore
 from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
@@ -20,9 +21,13 @@ from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
-from service.audit.log import AuditLog
-from service.audit.shipping import FileShipper
+from service.audit.background import BackgroundShipper, ShipToAll
+from service.audit.log import AuditLog, log_failed_shipping
+from service.audit.proofs import AuditProofs
+from service.audit.reading import AuditReader
+from service.audit.shipping import FileShipper, Shipper
 from service.audit.signing import load_or_create_signing_key, load_signing_key
+from service.audit.uploading import UrlShipper
 from service.database.engine import make_engine
 from service.database.migrate import require_current, upgrade
 from service.engine import Engine
@@ -33,6 +38,7 @@ from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyProvider
 from service.metrics import Metrics
 from service.operations.parts import Parts
+from service.operations.upkeep import Upkeep, tidy
 from service.records.store import RecordStore
 from service.replays import ReplayStore
 from service.settings import Settings
@@ -40,6 +46,7 @@ from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
 _SIGNING_KEY = "audit-signing-key.pem"
+_CHECKPOINTS = "audit-checkpoints"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,22 @@ def open_parts(settings: Settings) -> Parts:
         BundleInvalid: there are no usable weights.
         Unavailable: database or keystore cannot be opened.
     """
-    database = _open_database(settings)
+    return _parts(settings, _open_database(settings))
+
+
+def _parts(settings: Settings, database: DatabaseEngine) -> Parts:
     bundles = Bundles.open(settings.weights, settings.device)
     return Parts(
         detector=CenterFaceDetector(),
         bundles=bundles,
         engine=Engine(bundles),
         keys=_open_keys(settings),
+        tenants=TenantStore(database),
+        approvals=ApprovalStore(database),
         records=RecordStore(database),
         audit=_open_audit(settings, database),
+        audits=AuditReader(database),
+        proofs=AuditProofs(database),
     )
 
 
@@ -115,6 +129,22 @@ def open_audit_database(settings: Settings) -> DatabaseEngine:
     return _open_database(settings)
 
 
+@contextmanager
+def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
+    """What upkeep needs; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        Unavailable: the database or the signing key cannot be opened.
+    """
+    database = _open_database(settings)
+    try:
+        yield _open_audit(settings, database), RecordStore(database)
+    finally:
+        database.dispose()
+
+
 def audit_public_key(settings: Settings) -> bytes | None:
     """The key (32 bytes, Ed25519) this installation's checkpoints are verified with; None before the first entry.
 
@@ -138,13 +168,23 @@ def create_app(settings: Settings) -> FastAPI:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
-        access.replays.forget_expired()
-        desk = _desk(settings, open_parts(settings), access)
-        for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close):
+        database = _open_database(settings)
+        opened.callback(database.dispose)
+        parts = _parts(settings, database)
+        metrics = Metrics(__version__, parts.bundles.default.digest.hex())
+        audit = _audit_of_service(settings, database, metrics, opened)
+        desk = _desk(settings, replace(parts, audit=audit), access, metrics)
+        upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
+        for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
         if settings.metrics_port is not None:
-            opened.callback(_serve_metrics(desk.metrics, settings.host, settings.metrics_port))
-        return create_api(desk, opened.pop_all().close, with_metrics=settings.metrics_port is None)
+            opened.callback(_serve_metrics(metrics, settings.host, settings.metrics_port))
+        return create_api(desk, opened.pop_all().close, upkeep.start, with_metrics=settings.metrics_port is None)
+
+
+def _tidy(desk: Desk) -> None:
+    tidy(desk.parts.audit, desk.parts.records)
+    desk.replays.forget_expired()
 
 
 def embedded_defaults(settings: Settings) -> list[str]:
@@ -155,13 +195,20 @@ def embedded_defaults(settings: Settings) -> list[str]:
     return unfit
 
 
-def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
+def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
     bundles = parts.bundles
-    metrics = Metrics(__version__, bundles.default.digest.hex())
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    parts = replace(parts, engine=engine, limits=limits, max_faces=settings.max_faces, observer=metrics)
+    workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
+    parts = replace(
+        parts,
+        engine=engine,
+        limits=limits,
+        max_faces=settings.max_faces,
+        observer=metrics,
+        afterwards=workers.afterwards,
+    )
     return Desk(
         parts=parts,
         tokens=access.tokens,
@@ -170,7 +217,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
         quota=access.quota,
         replays=access.replays,
         metrics=metrics,
-        workers=Workers(settings.operations, settings.admitted),
+        workers=workers,
         readiness=Readiness(
             {
                 "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
@@ -250,13 +297,37 @@ def _open_database(settings: Settings) -> DatabaseEngine:
 def _connect(settings: Settings) -> DatabaseEngine:
     home = _made_home(settings)
     if settings.database_url is not None:
-        return make_engine(settings.database_url.get_secret_value())
-    return make_engine(f"sqlite:///{home / 'visard.db'}")
+        return make_engine(settings.database_url.get_secret_value(), settings.audit_timeout)
+    return make_engine(f"sqlite:///{home / 'visard.db'}", settings.audit_timeout)
 
 
 def _open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:
     home = _made_home(settings)
-    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), FileShipper(home / "audit-checkpoints"))
+    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS), *_elsewhere(settings)]
+    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), ShipToAll(shippers))
+
+
+def _audit_of_service(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
+    """As ``_open_audit``, but no request waits for another machine, and failures are measured."""
+
+    def failed(error: Exception) -> None:
+        log_failed_shipping(error)
+        metrics.shipping_failed()
+
+    shippers: list[Shipper] = [FileShipper(settings.home / _CHECKPOINTS)]
+    for slow in _elsewhere(settings):
+        background = BackgroundShipper(slow, failed)
+        opened.callback(background.close)
+        shippers.append(background)
+    signer = load_or_create_signing_key(settings.home / _SIGNING_KEY)
+    return AuditLog(database, signer, ShipToAll(shippers), on_failed_shipping=failed)
+
+
+def _elsewhere(settings: Settings) -> list[Shipper]:
+    if settings.audit_checkpoint_url is None:
+        return []
+    token = settings.audit_checkpoint_token
+    return [UrlShipper(settings.audit_checkpoint_url, None if token is None else token.get_secret_value())]
 
 
 def _open_keys(settings: Settings) -> LocalKeyStore:

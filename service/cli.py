@@ -19,6 +19,7 @@ from service.commands.photos import anonymize, recover
 from service.commands.serve import serve
 from service.commands.settings import settings
 from service.commands.tenants import tenant
+from service.commands.tidy import tidy
 from service.commands.tokens import token
 from service.commands.train import train
 from service.errors import VisardError
@@ -38,6 +39,7 @@ _COMMANDS = (
     recover,
     demo,
     migrate,
+    tidy,
     tenant,
     token,
     bundle,

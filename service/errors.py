@@ -60,6 +60,10 @@ class TooManyFaces(BadInput):
     """The image holds more faces to replace than one request may."""
 
 
+class ParameterInvalid(BadInput):
+    """A parameter in the address of a request is unknown, missing or wrong."""
+
+
 class FormInvalid(BadInput):
     """The form of a request is malformed, or a field of it is missing, unknown or wrong."""
 
@@ -92,6 +96,14 @@ class TenantInvalid(BadInput):
     """No tenant can have this name."""
 
 
+class PolicyInvalid(BadInput):
+    """Two choices of a tenant contradict each other."""
+
+
+class ApprovalInvalid(BadInput):
+    """No approval can be made like this."""
+
+
 class TokenInvalid(BadInput):
     """No token can be made like this."""
 
@@ -122,6 +134,10 @@ class AuditRangeInvalid(BadInput):
 
 class Refused(VisardError):
     """The request is understood and denied."""
+
+
+class AuditEntryUnknown(Refused):
+    """The log has no such entry."""
 
 
 class RecordRefused(Refused):
@@ -174,6 +190,18 @@ class AlreadyAnonymized(Refused):
 
 class RecordUnknown(Refused):
     """This tenant has no record of the image."""
+
+
+class RecordErased(Refused):
+    """The record was erased or has expired: the image can never be recovered again."""
+
+
+class PolicyForbids(Refused):
+    """What was asked for is against what the tenant has chosen."""
+
+
+class ApprovalMissing(Refused):
+    """A second person has to approve this recovery first."""
 
 
 class RecordMismatch(Refused):
@@ -238,6 +266,10 @@ class EngineClosed(Unavailable):
 
 class CallerGone(Unavailable):
     """The caller went away before the answer was made."""
+
+
+class CheckpointUrlInvalid(VisardError):
+    """Checkpoints cannot be sent where they should."""
 
 
 class DatabaseUrlInvalid(VisardError):

@@ -37,6 +37,9 @@ class Metrics:
             "visard_recoveries", "Recoveries by outcome and fidelity.", ["outcome", "fidelity"], registry=own
         )
         self._audit_failures = Counter("visard_audit_write_failures", "Audit entries not committed.", registry=own)
+        self._unshipped = Counter(
+            "visard_checkpoint_ship_failures", "Times a checkpoint did not leave the database's reach.", registry=own
+        )
         self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody did not answer.", registry=own)
         self._in_flight = Gauge(
             "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
@@ -69,6 +72,10 @@ class Metrics:
     def audit_failed(self) -> None:
         """Count an audit entry that was not committed."""
         self._audit_failures.inc()
+
+    def shipping_failed(self) -> None:
+        """Count a checkpoint that did not get out."""
+        self._unshipped.inc()
 
     def keys_failed(self) -> None:
         """Count a key custody that did not answer."""

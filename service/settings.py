@@ -134,6 +134,18 @@ class Settings(BaseSettings):
     upload_timeout: PositiveFloat = 60.0
     """Seconds a request body may take to arrive."""
 
+    audit_timeout: float = Field(default=10.0, ge=2)
+    """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""
+
+    audit_checkpoint_url: str | None = None
+    """Where checkpoints are sent besides ``home``: ``PUT <url>/<tenant>.checkpoint``."""
+
+    audit_checkpoint_token: SecretStr | None = None
+    """Sent there as a bearer token."""
+
+    upkeep_interval: PositiveFloat = 60.0
+    """Seconds between two times that interrupted attempts are closed and expired records deleted."""
+
     drain_delay: NonNegativeFloat = 5.0
     """Seconds between a stop signal, when readiness drops, and the end of accepting requests."""
 

@@ -36,7 +36,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture
 def stoppable_postgres() -> Iterator[PostgresServer]:
-    """A server of this test's own, to be stopped and continued; it runs at the end."""
+    """A server of this test's own, to be stopped and continued; it is running again at the end."""
     with own_postgres() as server:
         try:
             yield server

@@ -30,7 +30,9 @@ router = APIRouter(tags=["images"])
         AnonymizeForm,
         content={**binary("png", "jpeg", "webp", "tiff"), "application/json": AnonymizedImage},
         headers={
-            "X-Visard-Record": header("Id of the record; absent when there was no face.", format="uuid"),
+            "X-Visard-Record": header(
+                "Id of the record; absent when there was no face, or the tenant keeps none.", format="uuid"
+            ),
             "X-Visard-Faces": header("How many faces were replaced.", type="integer"),
             REPLAYED: header("There, and `true`, if the answer was given before.", enum=["true"]),
         },
@@ -67,8 +69,7 @@ def _carry_out(
 ) -> Response:
     if gone.is_set():
         raise CallerGone("the caller did not wait for the answer")
-    seal = choices.seal or desk.tenants.get(principal.tenant).seal
-    ask = AnonymizeRequest(tenant=principal.tenant, **{**dict(choices), "seal": seal})
+    ask = AnonymizeRequest(tenant=principal.tenant, **dict(choices))
     made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
     desk.metrics.handled("anonymize", len(made.faces))
     return _json(made) if as_json else _image(made)

@@ -56,6 +56,7 @@ async def spend(caller: Principal, desk: Desk) -> None:
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]
+MayAudit = Annotated[Principal, Depends(Allowed(Scope.AUDIT))]
 
 
 def _bearer(request: Request) -> str:

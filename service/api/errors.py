@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service import errors
@@ -60,6 +61,9 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.IdempotencyKeyInvalid: Answer(400),
     errors.IdempotencyKeyReused: Answer(422),
     errors.TenantInvalid: Answer(422),
+    errors.PolicyInvalid: Answer(422),
+    errors.ParameterInvalid: Answer(422),
+    errors.ApprovalInvalid: Answer(422),
     errors.TokenInvalid: Answer(422),
     errors.ReasonInvalid: Answer(422),
     errors.AuditValueInvalid: Answer(422),
@@ -80,9 +84,13 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.KeyVersionUnknown: _NO_RECORD,
     errors.KeyDestroyed: Answer(410),
     errors.AlreadyAnonymized: Answer(409),
+    errors.RecordErased: Answer(410),
+    errors.PolicyForbids: Answer(403),
+    errors.ApprovalMissing: Answer(403),
     errors.RecordMismatch: Answer(409),
     errors.BundleUnknown: Answer(409),
     errors.AuditEntriesPresent: Answer(409),
+    errors.AuditEntryUnknown: Answer(404),
     errors.Unavailable: Answer(503, retry_s=5),
     errors.IdentityProviderUnavailable: Answer(503, retry_s=10),
     errors.KeysUnavailable: Answer(503, retry_s=5),
@@ -97,6 +105,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.EngineClosed: Answer(503, retry_s=5),
     # Nobody reads this one; the log and the metrics do.
     errors.CallerGone: Answer(499),
+    errors.CheckpointUrlInvalid: _FAULT,
     errors.DatabaseUrlInvalid: _FAULT,
     errors.BundleInvalid: _FAULT,
     errors.PepperUnusable: _FAULT,
@@ -139,6 +148,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of ``app`` as a problem."""
     app.add_exception_handler(VisardError, _domain)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
 
 
 async def _domain(request: Request, error: Exception) -> Response:
@@ -170,3 +180,9 @@ async def _http(request: Request, error: Exception) -> Response:
     slug = _STATUS_SLUGS.get(raised.status_code, "http-error")
     detail = "there is nothing here" if raised.status_code == 404 else slug.replace("-", " ")
     return problem(request.state.request_id, raised.status_code, slug, detail, dict(raised.headers or {}))
+
+
+async def _parameters(request: Request, error: Exception) -> Response:
+    first = cast(RequestValidationError, error).errors()[0]
+    detail = f"the parameter '{first['loc'][-1]}': {first['msg']}"
+    return await _domain(request, errors.ParameterInvalid(detail))

@@ -7,12 +7,34 @@ from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
 from service.api.problems import Kinds, responses_of
-from service.api.schemas import AnonymizedImage, Found, Problem
+from service.api.schemas import (
+    AnonymizedImage,
+    ApprovalForm,
+    Approved,
+    ConsistencyProof,
+    EntryPage,
+    ErasedRecord,
+    Found,
+    InclusionProof,
+    KnownRecord,
+    Problem,
+)
 
 JsonObject = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-_SHARED = (AnonymizedImage, Found, Problem)
+_SHARED = (
+    AnonymizedImage,
+    ApprovalForm,
+    Approved,
+    ConsistencyProof,
+    EntryPage,
+    ErasedRecord,
+    Found,
+    InclusionProof,
+    KnownRecord,
+    Problem,
+)
 _REQUEST_ID = (
     "Id of the request, in the log and in problems: the caller's own if it is 1 to 128 of letters, digits and `._:-`,"
     " otherwise one that is made."
@@ -53,20 +75,47 @@ def operation(
         headers: of the answer.
         parameters: besides the form.
     """
+    plain = answers(content, problems, headers)
+    plain["openapi_extra"]["requestBody"] = _body(form)
+    if parameters:
+        plain["openapi_extra"]["parameters"] = list(parameters)
+    return plain
+
+
+def json_operation(form: type[BaseModel], answer: type[BaseModel], *, problems: Kinds, status: int) -> JsonObject:
+    """Keyword arguments of a route that takes and gives a JSON object."""
+    plain = answers({"application/json": answer}, problems, status=status)
+    content = {"application/json": {"schema": _schema(form, "")}}
+    plain["openapi_extra"]["requestBody"] = {"required": True, "content": content}
+    return plain
+
+
+def answers(
+    content: Mapping[str, type[BaseModel] | None],
+    problems: Kinds,
+    headers: Mapping[str, JsonObject] | None = None,
+    status: int = 200,
+) -> JsonObject:
+    """Keyword arguments of any route that needs a token.
+
+    Args:
+        content: what the answer may be; None stands for bytes or plain text.
+        problems: how it fails.
+        headers: of the answer.
+        status: of the answer.
+    """
     good: JsonObject = {
         "description": "Done.",
-        "content": {kind: {"schema": _schema(model)} for kind, model in content.items()},
+        "content": {kind: {"schema": _schema(model, kind)} for kind, model in content.items()},
     }
     if headers:
         good["headers"] = dict(headers)
-    extra: JsonObject = {"requestBody": _body(form), "security": [{"bearer": []}]}
-    if parameters:
-        extra["parameters"] = list(parameters)
     return {
         "response_class": Response,
         "response_model": None,
-        "responses": {200: good, **responses_of(problems, _schema(Problem))},
-        "openapi_extra": extra,
+        "status_code": status,
+        "responses": {status: good, **responses_of(problems, _schema(Problem, ""))},
+        "openapi_extra": {"security": [{"bearer": []}]},
     }
 
 
@@ -103,8 +152,10 @@ def _name_request(one: JsonObject) -> None:
         response.setdefault("headers", {})["X-Request-Id"] = header(_REQUEST_ID)
 
 
-def _schema(model: type[BaseModel] | None) -> JsonObject:
-    return {"type": "string", "format": "binary"} if model is None else {"$ref": _REFERENCE + model.__name__}
+def _schema(model: type[BaseModel] | None, kind: str) -> JsonObject:
+    if model is not None:
+        return {"$ref": _REFERENCE + model.__name__}
+    return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _body(form: type[BaseModel]) -> JsonObject:

@@ -55,6 +55,7 @@ ANONYMIZE: Kinds = (
     errors.RequestInProgress,
     errors.TenantUnknown,
     errors.KeyDestroyed,
+    errors.PolicyForbids,
 )
 DETECT: Kinds = (*CALLER, *UPLOAD)
 RECOVER: Kinds = (
@@ -69,6 +70,23 @@ RECOVER: Kinds = (
     errors.BundleUnknown,
     errors.AuditUnavailable,
     errors.AuditTampered,
+    errors.RecordErased,
+    errors.KeyDestroyed,
+    errors.ApprovalMissing,
+)
+AUDIT: Kinds = (*CALLER, errors.ParameterInvalid, errors.AuditRangeInvalid, errors.AuditEntryUnknown)
+RECORDS: Kinds = (*CALLER, errors.ParameterInvalid, errors.RecordUnknown, errors.RecordErased, errors.AuditUnavailable)
+APPROVALS: Kinds = (
+    *CALLER,
+    errors.FormTypeUnsupported,
+    errors.FormInvalid,
+    errors.UploadTooLarge,
+    errors.UploadTooSlow,
+    errors.ApprovalInvalid,
+    errors.ReasonInvalid,
+    errors.RecordUnknown,
+    errors.RecordErased,
+    errors.AuditUnavailable,
 )
 
 _REQUEST = "0b9c1e6c3a1f4f7d9a52d0c1b7f5e3a8"

@@ -7,24 +7,32 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import anonymize, detect, errors, health, metrics, openapi, recover
+from service.api import anonymize, approvals, audit, detect, errors, health, metrics, openapi, records, recover
 from service.api.desk import Desk
 from service.api.middleware import Envelope
 
 _Lifespan = Callable[[FastAPI], Any]
 
 
-def create_api(desk: Desk, close: Callable[[], None] = lambda: None, *, with_metrics: bool = True) -> FastAPI:
+def create_api(
+    desk: Desk,
+    close: Callable[[], None] = lambda: None,
+    start: Callable[[], None] = lambda: None,
+    *,
+    with_metrics: bool = True,
+) -> FastAPI:
     """The service over HTTP.
 
     Args:
         desk: what its routes work with.
         close: called once, after the last answer.
-        with_metrics: whether measurements are among them.
+        start: called once, before the first.
+        with_metrics: whether measurements are among the routes.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        start()
         yield
         close()
 
@@ -48,7 +56,7 @@ def _application(lifespan: _Lifespan | None, with_metrics: bool) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (anonymize, detect, recover, health):
+    for room in (anonymize, detect, recover, audit, approvals, records, health):
         app.include_router(room.router)
     if with_metrics:
         app.include_router(metrics.router)

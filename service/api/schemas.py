@@ -1,21 +1,46 @@
 """Forms that come in and JSON that goes out; the OpenAPI document is made from these."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, NonNegativeInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Json,
+    NonNegativeInt,
+    ValidationError,
+)
 
+from service.audit.entry import Kind, Result
 from service.errors import FormInvalid
 from service.faces.detection import Box
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.imaging import MetadataPolicy, OutputFormat
+from service.operations.erase import Erased
 from service.tenancy import SealPolicy
 
 _MAX_LIST = 1000
 _BOX = [112, 40, 188, 141]
 _ID = "3f0c1a52-6f0e-4b1c-9a51-6f7d2f0e8c11"
 
+_MAX_INDEX = 2**53 - 1
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time lies outside the years 1 to 9999") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 Boxes = Json[Annotated[tuple[Box, ...], Field(max_length=_MAX_LIST)]]
 
 
@@ -23,7 +48,9 @@ def _number(text: object) -> object:
     return int(text) if isinstance(text, str) and text in ("8", "16") else text
 
 
-class _Form(BaseModel):
+class Form(BaseModel):
+    """Fields that come in, each of them known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
@@ -32,7 +59,7 @@ class _Form(BaseModel):
         return frozenset(cls.model_fields)
 
     @classmethod
-    def of(cls, fields: dict[str, str]) -> Self:
+    def of(cls, fields: Mapping[str, Any]) -> Self:
         """Validate what was sent.
 
         Raises:
@@ -42,10 +69,10 @@ class _Form(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            raise FormInvalid(f"the field '{first['loc'][0]}': {first['msg']}") from None
+            raise FormInvalid(f"the field {first['loc'][0]!a}: {first['msg']}") from None
 
 
-class DetectForm(_Form):
+class DetectForm(Form):
     """Fields of a detection, besides the image."""
 
     min_confidence: Annotated[float, Field(ge=0, le=1, description="Of the detector.", examples=[0.5])] = (
@@ -84,7 +111,7 @@ class AnonymizeForm(DetectForm):
     ] = "strip"
 
 
-class RecoverForm(_Form):
+class RecoverForm(Form):
     """Fields of a recovery, besides the image."""
 
     reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["court order"])]
@@ -100,6 +127,52 @@ class RecoverForm(_Form):
         Literal["best", "generative"],
         Field(description="'best' gives the exact pixels where they are sealed.", examples=["generative"]),
     ] = "best"
+
+
+class ApprovalForm(Form):
+    """An approval: for a record or for a case."""
+
+    record: Annotated[UUID | None, Field(description="The record that may be recovered.")] = None
+    case: Annotated[str | None, Field(max_length=1000, description="Or the case in which any may be.")] = None
+    reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["warrant 12"])]
+    expires: Annotated[
+        Instant,
+        Field(description="From then on it counts no more; within a year.", examples=["2030-01-31T12:00:00Z"]),
+    ]
+
+
+class Approved(BaseModel):
+    """An approval that was made."""
+
+    approval: Annotated[UUID, Field(description="Its id; that of its entry in the audit log too.")]
+    record: UUID | None
+    case: str | None
+    expires: datetime
+
+
+class KnownRecord(BaseModel):
+    """What is known of an image without any key."""
+
+    record: UUID
+    created: datetime
+    expires: Annotated[datetime | None, Field(description="From then on it cannot be recovered; null for never.")]
+    key_version: int
+    erasable: Annotated[bool, Field(description="Erasing the record makes the image unrecoverable.")]
+    exact_copy: Annotated[bool, Field(description="An exact copy of the faces is in the database, encrypted.")]
+    pixels_sha256: Annotated[str, Field(description="Of the anonymized image, hexadecimal.")]
+
+
+class ErasedRecord(BaseModel):
+    """What is gone of an image."""
+
+    record: UUID
+    erased: Annotated[
+        Erased,
+        Field(
+            description="'image': it can never be recovered. 'exact-copy': it can still be from its pixels."
+            " 'nothing': there was no copy in the database."
+        ),
+    ]
 
 
 class FoundFace(BaseModel):
@@ -126,10 +199,78 @@ class ReplacedFace(BaseModel):
 class AnonymizedImage(BaseModel):
     """An anonymized image and what is known of it."""
 
-    record: Annotated[UUID | None, Field(description="Id of the record; null when there was no face.", examples=[_ID])]
+    record: Annotated[
+        UUID | None,
+        Field(description="Id of the record; null when there was no face, or the tenant keeps none.", examples=[_ID]),
+    ]
     faces: list[ReplacedFace]
     format: Annotated[OutputFormat, Field(examples=["png"])]
     image: Annotated[str, Field(description="The file, in base64.", examples=["iVBORw0KGgo="])]
+
+
+class _Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EntriesQuery(_Query):
+    """Which entries of the log are wanted, and how many at once."""
+
+    kind: Annotated[Kind | None, Field(description="What they are about.")] = None
+    since: Annotated[Instant | None, Field(description="Not older than this.")] = None
+    until: Annotated[Instant | None, Field(description="Older than this.")] = None
+    subject: Annotated[str | None, Field(max_length=1000, description="Who acted, as the entry itself says.")] = None
+    case: Annotated[str | None, Field(max_length=1000, description="The file or ticket.")] = None
+    record: Annotated[UUID | None, Field(description="The record asked for or found.")] = None
+    result: Annotated[Result | None, Field(description="How the attempt ended.")] = None
+    limit: Annotated[int, Field(ge=1, le=_MAX_LIST, description="Entries on a page.")] = 100
+    cursor: Annotated[str | None, Field(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.")] = None
+
+
+class InclusionQuery(_Query):
+    """Which entry, in a log of which size."""
+
+    index: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+    size: Annotated[int, Field(ge=1, le=_MAX_INDEX)]
+
+
+class ConsistencyQuery(_Query):
+    """Two sizes of the log."""
+
+    first: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+    second: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+
+
+class LoggedEntry(BaseModel):
+    """An entry of the log and its receipt."""
+
+    index: Annotated[int | None, Field(description="Place in the log, from 0; null if somebody wrote nonsense there.")]
+    entry: Annotated[dict[str, Any] | None, Field(description="What it says; null if it is not readable any more.")]
+    body: Annotated[str, Field(description="The bytes that were committed and signed, in base64.")]
+    proof: Annotated[list[str], Field(description="Inclusion proof in the log that ends here; base64.")]
+    checkpoint: Annotated[str, Field(description="The note that was signed over that log.")]
+
+
+class EntryPage(BaseModel):
+    """Some entries of the log, oldest first."""
+
+    entries: list[LoggedEntry]
+    next: Annotated[str | None, Field(description="Cursor of the next page; null at the end.")]
+
+
+class InclusionProof(BaseModel):
+    """That an entry is in the log of a size."""
+
+    index: int
+    size: int
+    hashes: Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.")]
+
+
+class ConsistencyProof(BaseModel):
+    """That a smaller log is the beginning of a larger one."""
+
+    first: int
+    second: int
+    hashes: Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.")]
 
 
 class Health(BaseModel):

@@ -1,9 +1,10 @@
 """A record as bytes: clear header, encrypted body, optional seal, MAC over everything.
 
-    magic "VSRD" | format version u8 | flags u8 (zero) | record id 16 | nonce 16 | key version u32
+    magic "VSRD" | format version u8 | flags u8 | record id 16 | nonce 16 | key version u32
     | body length u32 | seal length u32 | body ciphertext | seal | HMAC-SHA256 32
 
-Big endian. No length depends on what the original faces looked like.
+Big endian. Flags: 1, the keys of body, seal and latents need the secret of the database row; the others are zero.
+No length depends on what the original faces looked like.
 """
 
 import struct
@@ -21,7 +22,7 @@ from service.records.record import Record
 
 _MAGIC = b"VSRD"
 _VERSION = 1
-_FLAGS = 0
+_ERASABLE = 1
 # The part of the header that the same record has with and without its seal.
 _IDENTITY = struct.Struct(">4sBB16s16sII")
 _SEAL_LENGTH = struct.Struct(">I")
@@ -37,11 +38,13 @@ class Header:
         id: names the record.
         nonce: 16 bytes, for the record key.
         key_version: of the tenant's master key.
+        erasable: nothing but the MAC can be checked without the secret of the database row.
     """
 
     id: UUID
     nonce: bytes
     key_version: int
+    erasable: bool = False
 
 
 def read_header(data: bytes) -> Header:
@@ -54,7 +57,9 @@ def read_header(data: bytes) -> Header:
     return _split(data).header
 
 
-def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes | None) -> bytes:
+def write_record(
+    record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes | None, erasable: bool = False
+) -> bytes:
     """Encode, encrypt and authenticate a record.
 
     The same record may be written with and without its seal (one copy in the file, one in the database): both
@@ -65,6 +70,7 @@ def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes
         body_key: 32 bytes; must never encrypt another record.
         mac_key: 32 bytes.
         seal: ciphertext of the exact pixels to carry along, not empty.
+        erasable: whether the keys, but for the MAC's, need the secret of the database row.
 
     Raises:
         ValueError: a number does not fit its field, a key has another length, or the seal is empty.
@@ -72,8 +78,9 @@ def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes
     if seal is not None and not seal:
         raise ValueError("a seal is not empty")
     body = pack_body(record)
+    flags = _ERASABLE if erasable else 0
     identity = _IDENTITY.pack(
-        _MAGIC, _VERSION, _FLAGS, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
+        _MAGIC, _VERSION, flags, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
     )
     seal = seal or b""
     signed = identity + _SEAL_LENGTH.pack(len(seal)) + encrypt_once(body_key, body, identity) + seal
@@ -89,16 +96,26 @@ def read_record(data: bytes, *, body_key: bytes, mac_key: bytes) -> tuple[Record
         RecordDamaged: it is authentic, but its maker was at fault.
         ValueError: a key has another length.
     """
-    signed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
-    try:
-        _mac(mac_key, signed).verify(mac)
-    except InvalidSignature as error:
-        raise RecordRefused(REFUSAL) from error
+    authenticate(data, mac_key)
     parts = _split(data)
     header = parts.header
     body = decrypt_once(body_key, parts.body, parts.identity)
     record = unpack_body(body, record_id=header.id, nonce=header.nonce, key_version=header.key_version)
     return record, parts.seal or None
+
+
+def authenticate(data: bytes, mac_key: bytes) -> None:
+    """Check that a record is one of the key's, and whole; nothing of it is decrypted.
+
+    Raises:
+        RecordRefused: any byte was changed or the key is wrong.
+        ValueError: the key has another length.
+    """
+    signed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+    try:
+        _mac(mac_key, signed).verify(mac)
+    except InvalidSignature as error:
+        raise RecordRefused(REFUSAL) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +137,10 @@ def _split(data: bytes) -> _Parts:
         raise RecordVersionUnknown("the record was written by another version of Visard")
     (seal_bytes,) = _SEAL_LENGTH.unpack_from(data, _IDENTITY.size)
     seal_at = _HEADER_BYTES + body_bytes
-    if flags != _FLAGS or body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
+    if flags not in (0, _ERASABLE) or body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
         raise RecordDamaged("the record is damaged")
     return _Parts(
-        Header(UUID(bytes=record_id), nonce, key_version),
+        Header(UUID(bytes=record_id), nonce, key_version, flags == _ERASABLE),
         identity,
         data[_HEADER_BYTES:seal_at],
         data[seal_at : seal_at + seal_bytes],

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -50,7 +51,10 @@ class Service:
         return self.app.state.desk
 
     def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
-        """The audit log."""
+        """The audit log, with what earlier answers left to be done."""
+        settled = threading.Event()
+        self.desk.workers.afterwards(settled.set)
+        assert settled.wait(60)
         entries, after = [], None
         while page := self.desk.parts.audit.entries(tenant, 100, after):
             entries += page
@@ -83,6 +87,14 @@ class Service:
         return self.request("POST", path, token, files=files, headers=headers)
 
 
+def make_tenants(settings: Settings) -> None:
+    """The two tenants, and their keys."""
+    with open_access(settings) as access:
+        for tenant in (TENANT, OTHER):
+            access.tenants.create(tenant)
+            access.keys.create(tenant)
+
+
 def make_tokens(tokens: TokenStore) -> dict[str, str]:
     """One token for each thing that may be wrong, or right."""
     both = [Scope.ANONYMIZE, Scope.RECOVER]
@@ -92,6 +104,11 @@ def make_tokens(tokens: TokenStore) -> dict[str, str]:
         "all": tokens.create(TENANT, "auditor", both, soon)[1],
         "anonymize": tokens.create(TENANT, "camera", [Scope.ANONYMIZE])[1],
         "recover": tokens.create(TENANT, "court", [Scope.RECOVER])[1],
+        "audit": tokens.create(TENANT, "revisor", [Scope.AUDIT])[1],
+        "other-audit": tokens.create(OTHER, "revisor", [Scope.AUDIT])[1],
+        "erase": tokens.create(TENANT, "clerk", [Scope.ERASE])[1],
+        "other-erase": tokens.create(OTHER, "clerk", [Scope.ERASE])[1],
+        "approve": tokens.create(TENANT, "judge", [Scope.APPROVE])[1],
         "other": tokens.create(OTHER, "editor", both)[1],
         "expired": long_ago.create(TENANT, "late", both, datetime.now(UTC) - timedelta(days=1))[1],
     }
@@ -103,10 +120,7 @@ def settings_for(small_bundle: Path) -> Callable[[Path], Settings]:
 
     def make(home: Path) -> Settings:
         settings = Settings(home=home, weights=small_bundle)
-        with open_access(settings) as access:
-            for tenant in (TENANT, OTHER):
-                access.tenants.create(tenant)
-                access.keys.create(tenant)
+        make_tenants(settings)
         return settings
 
     return make

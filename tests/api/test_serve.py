@@ -43,6 +43,7 @@ def test_from_start_to_stop(running: Process, photo: bytes, portrait: Pixels) ->
         running.post("/v1/recover", "other", made.content, reason="scoop"),
     ]
     assert [answer.status_code for answer in refused] == [403, 401, 422, 404]
+    _until(lambda: running.installation.entries()[-1]["kind"] == "foreign-attempt")
     assert _attempts(running, TENANT) == [
         ("court", "granted", "recovered"),
         ("camera", "denied", "scope-missing"),

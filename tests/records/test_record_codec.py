@@ -197,7 +197,7 @@ def test_what_is_no_record_of_ours_is_named() -> None:
     data = _write(_sample())
     with pytest.raises(RecordVersionUnknown):
         read_header(data[:4] + b"\x02" + data[5:])
-    for wrong in (b"", b"JPEG" + data[4:], data[:5] + b"\x01" + data[6:], data[:42] + bytes(4) + data[46:]):
+    for wrong in (b"", b"JPEG" + data[4:], data[:5] + b"\x02" + data[6:], data[:42] + bytes(4) + data[46:]):
         with pytest.raises(RecordDamaged):
             read_header(wrong)
 
