@@ -13,6 +13,7 @@ from service.api.desk import AtDesk, Desk
 from service.api.openapi import answers
 from service.api.problems import AUDIT
 from service.api.schemas import (
+    AN_ID,
     ConsistencyProof,
     ConsistencyQuery,
     EntriesQuery,
@@ -27,6 +28,8 @@ from service.audit.stored import StoredEntry
 from service.errors import AuditEntryUnknown
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
+
+AttemptId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Audit` gave it.", examples=[AN_ID])]
 
 _T = TypeVar("_T")
 
@@ -61,7 +64,10 @@ async def list_entries(
     **_json(EntryPage),
 )
 async def get_entries(
-    request: Request, desk: AtDesk, principal: MayAudit, attempt: Annotated[UUID, Path(alias="id")]
+    request: Request,
+    desk: AtDesk,
+    principal: MayAudit,
+    attempt: AttemptId,
 ) -> Response:
     """Answer with the entries of an id."""
     found = await _read(request, desk, lambda: desk.parts.audits.of_attempt(principal.tenant, attempt))

@@ -13,7 +13,7 @@ from service.api.desk import AtDesk
 from service.api.logged import AllowedOrEntry
 from service.api.openapi import answers
 from service.api.problems import RECORDS
-from service.api.schemas import ErasedRecord, KnownRecord
+from service.api.schemas import AN_ID, ErasedRecord, KnownRecord
 from service.audit.entry import Kind
 from service.operations.erase import EraseRequest, erase
 from service.operations.inspect import inspect
@@ -21,7 +21,7 @@ from service.operations.inspect import inspect
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
 MayErase = Annotated[Principal, Depends(AllowedOrEntry(Scope.ERASE, Kind.ERASE))]
-RecordId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Record` gave it.")]
+RecordId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Record` gave it.", examples=[AN_ID])]
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:

@@ -28,7 +28,10 @@ from service.tenancy import SealPolicy
 
 _MAX_LIST = 1000
 _BOX = [112, 40, 188, 141]
-_ID = "3f0c1a52-6f0e-4b1c-9a51-6f7d2f0e8c11"
+AN_ID = "3f0c1a52-6f0e-4b1c-9a51-6f7d2f0e8c11"
+_CASE = "2030/117"
+_TIME = "2030-01-31T12:00:00Z"
+_HASH = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 
 _MAX_INDEX = 2**53 - 1
 
@@ -118,7 +121,7 @@ class RecoverForm(Form):
     case: Annotated[
         str | None, Field(max_length=1000, description="The file or ticket it belongs to.", examples=["4711/26"])
     ] = None
-    record: Annotated[UUID | None, Field(description="For an image that lost its metadata.", examples=[_ID])] = None
+    record: Annotated[UUID | None, Field(description="For an image that lost its metadata.", examples=[AN_ID])] = None
     faces: Annotated[
         Json[Annotated[tuple[NonNegativeInt, ...], Field(min_length=1, max_length=_MAX_LIST)]] | None,
         Field(description="Indices; only these faces come back.", examples=["[0, 2]"]),
@@ -132,8 +135,10 @@ class RecoverForm(Form):
 class ApprovalForm(Form):
     """An approval: for a record or for a case."""
 
-    record: Annotated[UUID | None, Field(description="The record that may be recovered.")] = None
-    case: Annotated[str | None, Field(max_length=1000, description="Or the case in which any may be.")] = None
+    record: Annotated[UUID | None, Field(description="The record that may be recovered.", examples=[AN_ID])] = None
+    case: Annotated[
+        str | None, Field(max_length=1000, description="Or the case in which any may be.", examples=[_CASE])
+    ] = None
     reason: Annotated[str, Field(max_length=1000, description="Goes into the audit log.", examples=["warrant 12"])]
     expires: Annotated[
         Instant,
@@ -144,33 +149,38 @@ class ApprovalForm(Form):
 class Approved(BaseModel):
     """An approval that was made."""
 
-    approval: Annotated[UUID, Field(description="Its id; that of its entry in the audit log too.")]
-    record: UUID | None
-    case: str | None
-    expires: datetime
+    approval: Annotated[UUID, Field(description="Its id; that of its entry in the audit log too.", examples=[AN_ID])]
+    record: Annotated[UUID | None, Field(examples=[AN_ID])]
+    case: Annotated[str | None, Field(examples=[_CASE])]
+    expires: Annotated[datetime, Field(examples=[_TIME])]
 
 
 class KnownRecord(BaseModel):
     """What is known of an image without any key."""
 
-    record: UUID
-    created: datetime
-    expires: Annotated[datetime | None, Field(description="From then on it cannot be recovered; null for never.")]
-    key_version: int
-    erasable: Annotated[bool, Field(description="Erasing the record makes the image unrecoverable.")]
-    exact_copy: Annotated[bool, Field(description="An exact copy of the faces is in the database, encrypted.")]
-    pixels_sha256: Annotated[str, Field(description="Of the anonymized image, hexadecimal.")]
+    record: Annotated[UUID, Field(examples=[AN_ID])]
+    created: Annotated[datetime, Field(examples=[_TIME])]
+    expires: Annotated[
+        datetime | None, Field(description="From then on it cannot be recovered; null for never.", examples=[None])
+    ]
+    key_version: Annotated[int, Field(examples=[1])]
+    erasable: Annotated[bool, Field(description="Erasing the record makes the image unrecoverable.", examples=[True])]
+    exact_copy: Annotated[
+        bool, Field(description="An exact copy of the faces is in the database, encrypted.", examples=[True])
+    ]
+    pixels_sha256: Annotated[str, Field(description="Of the anonymized image, hexadecimal.", examples=["9f" * 32])]
 
 
 class ErasedRecord(BaseModel):
     """What is gone of an image."""
 
-    record: UUID
+    record: Annotated[UUID, Field(examples=[AN_ID])]
     erased: Annotated[
         Erased,
         Field(
             description="'image': it can never be recovered. 'exact-copy': it can still be from its pixels."
-            " 'nothing': there was no copy in the database."
+            " 'nothing': there was no copy in the database.",
+            examples=["image"],
         ),
     ]
 
@@ -201,7 +211,10 @@ class AnonymizedImage(BaseModel):
 
     record: Annotated[
         UUID | None,
-        Field(description="Id of the record; null when there was no face, or the tenant keeps none.", examples=[_ID]),
+        Field(
+            description="Id of the record; null when there was no face, or the tenant keeps none.",
+            examples=[AN_ID],
+        ),
     ]
     faces: list[ReplacedFace]
     format: Annotated[OutputFormat, Field(examples=["png"])]
@@ -215,62 +228,82 @@ class _Query(BaseModel):
 class EntriesQuery(_Query):
     """Which entries of the log are wanted, and how many at once."""
 
-    kind: Annotated[Kind | None, Field(description="What they are about.")] = None
-    since: Annotated[Instant | None, Field(description="Not older than this.")] = None
-    until: Annotated[Instant | None, Field(description="Older than this.")] = None
-    subject: Annotated[str | None, Field(max_length=1000, description="Who acted, as the entry itself says.")] = None
-    case: Annotated[str | None, Field(max_length=1000, description="The file or ticket.")] = None
-    record: Annotated[UUID | None, Field(description="The record asked for or found.")] = None
-    result: Annotated[Result | None, Field(description="How the attempt ended.")] = None
-    limit: Annotated[int, Field(ge=1, le=_MAX_LIST, description="Entries on a page.")] = 100
-    cursor: Annotated[str | None, Field(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.")] = None
+    kind: Annotated[Kind | None, Field(description="What they are about.", examples=["outcome"])] = None
+    since: Annotated[Instant | None, Field(description="Not older than this.", examples=[_TIME])] = None
+    until: Annotated[Instant | None, Field(description="Older than this.", examples=[_TIME])] = None
+    subject: Annotated[
+        str | None, Field(max_length=1000, description="Who acted, as the entry itself says.", examples=["Dr. Ada"])
+    ] = None
+    case: Annotated[str | None, Field(max_length=1000, description="The file or ticket.", examples=[_CASE])] = None
+    record: Annotated[UUID | None, Field(description="The record asked for or found.", examples=[AN_ID])] = None
+    result: Annotated[Result | None, Field(description="How the attempt ended.", examples=["denied"])] = None
+    limit: Annotated[int, Field(ge=1, le=_MAX_LIST, description="Entries on a page.", examples=[50])] = 100
+    cursor: Annotated[
+        str | None, Field(pattern=r"^[0-9]{1,18}$", description="The `next` of the page before.", examples=["41"])
+    ] = None
+
+
+_Index = Annotated[int, Field(ge=0, le=_MAX_INDEX, examples=[3])]
+_Size = Annotated[int, Field(ge=1, le=_MAX_INDEX, examples=[8])]
+_Hashes = Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.", examples=[[_HASH]])]
 
 
 class InclusionQuery(_Query):
     """Which entry, in a log of which size."""
 
-    index: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
-    size: Annotated[int, Field(ge=1, le=_MAX_INDEX)]
+    index: _Index
+    size: _Size
 
 
 class ConsistencyQuery(_Query):
     """Two sizes of the log."""
 
-    first: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
-    second: Annotated[int, Field(ge=0, le=_MAX_INDEX)]
+    first: _Index
+    second: _Index
 
 
 class LoggedEntry(BaseModel):
     """An entry of the log and its receipt."""
 
-    index: Annotated[int | None, Field(description="Place in the log, from 0; null if somebody wrote nonsense there.")]
-    entry: Annotated[dict[str, Any] | None, Field(description="What it says; null if it is not readable any more.")]
-    body: Annotated[str, Field(description="The bytes that were committed and signed, in base64.")]
-    proof: Annotated[list[str], Field(description="Inclusion proof in the log that ends here; base64.")]
-    checkpoint: Annotated[str, Field(description="The note that was signed over that log.")]
+    index: Annotated[
+        int | None, Field(description="Place in the log, from 0; null if somebody wrote nonsense there.", examples=[3])
+    ]
+    entry: Annotated[
+        dict[str, Any] | None,
+        Field(description="What it says; null if it is not readable any more.", examples=[{"kind": "intent"}]),
+    ]
+    body: Annotated[
+        str, Field(description="The bytes that were committed and signed, in base64.", examples=["eyJraW5kIjoi"])
+    ]
+    proof: Annotated[
+        list[str], Field(description="Inclusion proof in the log that ends here; base64.", examples=[[_HASH]])
+    ]
+    checkpoint: Annotated[
+        str, Field(description="The note that was signed over that log.", examples=[f"visard/hospital\n4\n{_HASH}\n"])
+    ]
 
 
 class EntryPage(BaseModel):
     """Some entries of the log, oldest first."""
 
     entries: list[LoggedEntry]
-    next: Annotated[str | None, Field(description="Cursor of the next page; null at the end.")]
+    next: Annotated[str | None, Field(description="Cursor of the next page; null at the end.", examples=["41"])]
 
 
 class InclusionProof(BaseModel):
     """That an entry is in the log of a size."""
 
-    index: int
-    size: int
-    hashes: Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.")]
+    index: _Index
+    size: _Size
+    hashes: _Hashes
 
 
 class ConsistencyProof(BaseModel):
     """That a smaller log is the beginning of a larger one."""
 
-    first: int
-    second: int
-    hashes: Annotated[list[str], Field(description="SHA-256 in base64, the lowest first.")]
+    first: _Index
+    second: _Index
+    hashes: _Hashes
 
 
 class Health(BaseModel):

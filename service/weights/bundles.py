@@ -13,7 +13,7 @@ from service.weights.manifest import MANIFEST, Manifest, bundle_digest
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The bundles inside the package; the default is the one named in ``DEFAULT``."""
-DEFAULT = "faces-64"
+DEFAULT = "faces-160"
 
 
 @dataclass(frozen=True, slots=True)

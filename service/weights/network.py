@@ -1,6 +1,7 @@
 """The U-Net behind the ``Denoiser`` protocol (the only import of diffusers)."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,7 @@ def load_denoiser(directory: Path, patch: int, device: str | torch.device = "cpu
 def save_denoiser(model: UNetDenoiser, directory: Path) -> None:
     """Write the network in diffusers format, as safetensors."""
     model.unet.save_pretrained(directory / "unet", safe_serialization=True)
+    file = directory / "unet" / "config.json"
+    # Where a network was loaded from is nobody's business, and would change the bundle's digest.
+    kept = {name: value for name, value in json.loads(file.read_bytes()).items() if name != "_name_or_path"}
+    file.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n")

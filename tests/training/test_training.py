@@ -130,6 +130,7 @@ def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     train(SMALL, faces, tmp_path / "run")
     manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", ends=Ends(tau=0.9), count=2)
     assert manifest.recipe["images_seen"] == 40
+    assert str(tmp_path) not in (tmp_path / "bundle" / "unet" / "config.json").read_text()
     assert manifest.numerics.tau == 0.9
     assert manifest.numerics.network_evaluations <= 49
     bundles = Bundles.open(tmp_path / "bundle")
