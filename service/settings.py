@@ -56,7 +56,8 @@ class Settings(BaseSettings):
     directory if unset."""
 
     weights: Path | None = None
-    """A bundle directory, or a directory of bundles; the packaged bundle if unset."""
+    """A bundle's directory, the name of a packaged one (`faces-160`, `faces-64`), or a directory of bundles; `faces-160`
+    if unset."""
 
     device: str = "cpu"
     """Of the network, as torch names it: `cpu`, `cuda`."""
@@ -138,7 +139,7 @@ class Settings(BaseSettings):
     """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""
 
     audit_checkpoint_url: str | None = None
-    """Where checkpoints are sent besides ``home``: ``PUT <url>/<tenant>.checkpoint``."""
+    """Where checkpoints are sent besides the home directory: `PUT <url>/<tenant>.checkpoint`."""
 
     audit_checkpoint_token: SecretStr | None = None
     """Sent there as a bearer token."""
