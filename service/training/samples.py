@@ -123,7 +123,7 @@ def _cut(bank: PhotoBank, indices: Tensor, grid: _Grid) -> Tensor:
     width = bank.windows[0].shape[-1]
     level = torch.ceil(torch.log2(grid.side / width)).clamp(0, LEVELS - 1)
     x, y = (2 * at / (width * 2.0 ** level[:, None, None]) for at in grid.positions(fineness=2))
-    places = torch.stack((x + 0 * y, y + 0 * x), dim=-1)
+    places = torch.stack(torch.broadcast_tensors(x, y), dim=-1)  # type: ignore[no-untyped-call]
     fine = torch.empty(len(indices), 3, *places.shape[1:3], device=bank.device)
     for number, windows in enumerate(bank.windows):
         chosen = level == number
