@@ -56,8 +56,8 @@ class Settings(BaseSettings):
     directory if unset."""
 
     weights: Path | None = None
-    """A bundle's directory, the name of a packaged one (`faces-160`, `faces-64`), or a directory of bundles; `faces-160`
-    if unset."""
+    """A bundle's directory, a packaged one's name (`faces-160`, `faces-64`), or a directory of bundles; `faces-160` if
+    unset."""
 
     device: str = "cpu"
     """Of the network, as torch names it: `cpu`, `cuda`."""
