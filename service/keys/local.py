@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from service.errors import KeyDestroyed, KeysUnavailable, KeyVersionUnknown, TenantUnknown
+from service.errors import KeyDestroyed, KeystoreInsecure, KeysUnavailable, KeyVersionUnknown, TenantUnknown
 from service.keys.derive import KEY_BYTES, expand
-from service.keys.keyfile import KeyFile, StoredKey, read_key_file, replace_key_file, require_private
+from service.keys.keyfile import INSECURE, KeyFile, StoredKey, read_key_file, replace_key_file
 from service.keys.provider import KeyVersion
+from service.private_files import OpenToOthers, require_private
 from service.tenancy import checked_tenant
 
 
@@ -32,10 +33,11 @@ class LocalKeyStore:
         self._directory = directory
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mode = directory.stat().st_mode
+            require_private(directory.stat().st_mode)
+        except OpenToOthers as error:
+            raise KeystoreInsecure(INSECURE) from error
         except OSError as error:
             raise KeysUnavailable("the local keystore cannot be opened") from error
-        require_private(mode)
 
     def __repr__(self) -> str:
         return "LocalKeyStore(***)"
