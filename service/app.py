@@ -118,7 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
         desk = _desk(settings, open_parts(settings), access)
-        for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close):
+        for close in (desk.parts.keys.close, desk.readiness.close, desk.workers.close, desk.parts.engine.close):
             opened.callback(close)
         return create_api(desk, opened.pop_all().close)
 
@@ -147,7 +147,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
         readiness=Readiness(
             {
                 "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
-                "keys": lambda: _answers(lambda: parts.keys.current_version(_NOBODY)),
+                "keys": parts.keys.check,
                 "engine": lambda: _runs(engine),
                 "weights": lambda: bundles.denoiser(bundles.default.digest),
             }

@@ -15,7 +15,7 @@ from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.schemas import RecoverForm
-from service.errors import BadInput, KeyDestroyed, RecordUnknown, Refused, TenantUnknown, VisardError
+from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
 from service.plain_text import validated_text
 
@@ -57,7 +57,7 @@ MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
             "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
             "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
         },
-        problems=(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
+        problems=(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503),
     ),
 )
 @router.post("/recover", include_in_schema=False)
@@ -95,7 +95,7 @@ def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Even
     parts = replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone))
     try:
         answer = recover(form.image, ask, parts)
-    except (TenantUnknown, KeyDestroyed) as error:
+    except TenantUnknown as error:
         # Raised before it is known whose record it is: to the caller it is like any unknown one. The log knows more.
         desk.metrics.recovery("denied")
         raise RecordUnknown("no record of this image was found") from error

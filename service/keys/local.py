@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from service.custodian import Custodian
 from service.errors import KeyDestroyed, KeystoreInsecure, KeysUnavailable, KeyVersionUnknown, TenantUnknown
 from service.keys.derive import KEY_BYTES, expand
 from service.keys.keyfile import INSECURE, KeyFile, StoredKey, read_key_file, replace_key_file
@@ -41,6 +42,21 @@ class LocalKeyStore:
 
     def __repr__(self) -> str:
         return "LocalKeyStore(***)"
+
+    @property
+    def custodian(self) -> Custodian:
+        """See ``KeyProvider.custodian``."""
+        return "local"
+
+    def check(self) -> None:
+        """See ``KeyProvider.check``."""
+        try:
+            os.listdir(self._directory)
+        except OSError as error:
+            raise KeysUnavailable("the local keystore cannot be read") from error
+
+    def close(self) -> None:
+        """See ``KeyProvider.close``."""
 
     def create(self, tenant: str) -> int:
         """See ``KeyProvider.create``."""

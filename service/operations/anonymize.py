@@ -157,6 +157,7 @@ def _anonymize_scene(
     record = Record(
         id=uuid4(),
         nonce=nonce,
+        custodian=parts.keys.custodian,
         key_version=version,
         bundle_digest=bundle.digest,
         resolution=bundle.manifest.numerics.resolution,
@@ -256,6 +257,7 @@ def _store(
         StoredRecord(
             id=record.id,
             tenant=request.tenant,
+            custodian=record.custodian,
             key_version=record.key_version,
             created=datetime.now(UTC),
             pixels_digest=record.pixels_digest,

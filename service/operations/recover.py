@@ -12,6 +12,9 @@ from service.audit.entry import Outcome, RecoveryAttempt, Result
 from service.core.solver import Progress
 from service.errors import (
     BadInput,
+    KeyDestroyed,
+    KeyHeldElsewhere,
+    KeyVersionUnknown,
     RecordMismatch,
     RecordRefused,
     RecordUnknown,
@@ -26,7 +29,7 @@ from service.operations.evidence import Binding, bind, drawn_from
 from service.operations.parts import Parts
 from service.operations.picture import with_depth
 from service.operations.restore import Scene, generative
-from service.records.codec import read_header, read_record
+from service.records.codec import Header, read_header, read_record
 from service.records.record import Record
 from service.records.seal import open_seal
 
@@ -220,11 +223,24 @@ def _open_record(picture: Picture, request: RecoverRequest, parts: Parts, trail:
         raise RecordUnknown("no record of this image was found")
     header = read_header(data)
     trail.record, trail.key_version = header.id, header.key_version
-    keys = RecordKeys.derive(parts.keys, request.tenant, header.key_version, header.nonce)
+    keys = _record_keys(header, request.tenant, parts, owned=stored is not None)
     record, embedded_seal = read_record(data, body_key=keys.body, mac_key=keys.mac)
     if embedded_seal is not None:
         return _Found(record, keys, embedded_seal, None)
     return _Found(record, keys, stored.seal if stored else None, stored.secret if stored else None)
+
+
+def _record_keys(header: Header, tenant: str, parts: Parts, *, owned: bool) -> RecordKeys:
+    """The keys of a record; ``owned`` if the database says that it is this tenant's."""
+    if header.custodian != parts.keys.custodian:
+        raise KeyHeldElsewhere("the key of this image is held by another custodian than the one in use")
+    try:
+        return RecordKeys.derive(parts.keys, tenant, header.key_version, header.nonce)
+    except KeyDestroyed as error:
+        if owned:
+            raise
+        # It may as well be another tenant's, of whose keys nothing may be said.
+        raise KeyVersionUnknown("this tenant has no usable key of this version") from error
 
 
 def _exact(

@@ -1,6 +1,6 @@
 """A record as bytes: clear header, encrypted body, optional seal, MAC over everything.
 
-    magic "VSRD" | format version u8 | flags u8 (zero) | record id 16 | nonce 16 | key version u32
+    magic "VSRD" | format version u8 | custodian u8 | record id 16 | nonce 16 | key version u32
     | body length u32 | seal length u32 | body ciphertext | seal | HMAC-SHA256 32
 
 Big endian. No length depends on what the original faces looked like.
@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from service.custodian import Custodian
 from service.errors import RecordDamaged, RecordRefused, RecordVersionUnknown
 from service.records.aead import REFUSAL, TAG_BYTES, checked_key, decrypt_once, encrypt_once
 from service.records.body import pack_body, unpack_body
@@ -21,7 +22,8 @@ from service.records.record import Record
 
 _MAGIC = b"VSRD"
 _VERSION = 1
-_FLAGS = 0
+_CUSTODIANS: tuple[Custodian, ...] = ("local", "vault-kv", "vault-transit")
+"""By their number in the header."""
 # The part of the header that the same record has with and without its seal.
 _IDENTITY = struct.Struct(">4sBB16s16sII")
 _SEAL_LENGTH = struct.Struct(">I")
@@ -36,11 +38,13 @@ class Header:
     Attributes:
         id: names the record.
         nonce: 16 bytes, for the record key.
-        key_version: of the tenant's master key.
+        custodian: who holds the tenant's master key.
+        key_version: of that key.
     """
 
     id: UUID
     nonce: bytes
+    custodian: Custodian
     key_version: int
 
 
@@ -72,8 +76,9 @@ def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes
     if seal is not None and not seal:
         raise ValueError("a seal is not empty")
     body = pack_body(record)
+    custodian = _CUSTODIANS.index(record.custodian)
     identity = _IDENTITY.pack(
-        _MAGIC, _VERSION, _FLAGS, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
+        _MAGIC, _VERSION, custodian, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
     )
     seal = seal or b""
     signed = identity + _SEAL_LENGTH.pack(len(seal)) + encrypt_once(body_key, body, identity) + seal
@@ -97,7 +102,13 @@ def read_record(data: bytes, *, body_key: bytes, mac_key: bytes) -> tuple[Record
     parts = _split(data)
     header = parts.header
     body = decrypt_once(body_key, parts.body, parts.identity)
-    record = unpack_body(body, record_id=header.id, nonce=header.nonce, key_version=header.key_version)
+    record = unpack_body(
+        body,
+        record_id=header.id,
+        nonce=header.nonce,
+        custodian=header.custodian,
+        key_version=header.key_version,
+    )
     return record, parts.seal or None
 
 
@@ -113,17 +124,17 @@ def _split(data: bytes) -> _Parts:
     if len(data) < _HEADER_BYTES + TAG_BYTES + _MAC_BYTES:
         raise RecordDamaged("the record is damaged")
     identity = data[: _IDENTITY.size]
-    magic, version, flags, record_id, nonce, key_version, body_bytes = _IDENTITY.unpack(identity)
+    magic, version, custodian, record_id, nonce, key_version, body_bytes = _IDENTITY.unpack(identity)
     if magic != _MAGIC:
         raise RecordDamaged("the record is damaged")
     if version != _VERSION:
         raise RecordVersionUnknown("the record was written by another version of Visard")
     (seal_bytes,) = _SEAL_LENGTH.unpack_from(data, _IDENTITY.size)
     seal_at = _HEADER_BYTES + body_bytes
-    if flags != _FLAGS or body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
+    if custodian >= len(_CUSTODIANS) or body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
         raise RecordDamaged("the record is damaged")
     return _Parts(
-        Header(UUID(bytes=record_id), nonce, key_version),
+        Header(UUID(bytes=record_id), nonce, _CUSTODIANS[custodian], key_version),
         identity,
         data[_HEADER_BYTES:seal_at],
         data[seal_at : seal_at + seal_bytes],

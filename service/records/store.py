@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
 
+from service.custodian import Custodian
 from service.database.engine import settle_erasure, transaction
 from service.database.tables import records
 
@@ -17,7 +18,8 @@ class StoredRecord:
     Attributes:
         id: of the record.
         tenant: its owner.
-        key_version: of the owner's master key.
+        custodian: who holds the owner's master key.
+        key_version: of that key.
         created: timezone-aware.
         pixels_digest: SHA-256 of the anonymized image, 32 bytes.
         record: as embedded in the image, but without a seal.
@@ -27,6 +29,7 @@ class StoredRecord:
 
     id: UUID
     tenant: str
+    custodian: Custodian
     key_version: int
     created: datetime
     pixels_digest: bytes
@@ -59,11 +62,12 @@ class RecordStore:
         """The tenant's newest record of an image with these pixels."""
         return self._first(records.c.tenant == tenant, records.c.pixels_digest == digest)
 
-    def count_by_key_version(self, tenant: str, version: int) -> int:
-        """How many of the tenant's records need this version of its key."""
-        query = select(func.count()).where(records.c.tenant == tenant, records.c.key_version == version)
+    def count_by_key_version(self, tenant: str, custodian: Custodian) -> dict[int, int]:
+        """How many of the tenant's records need each version of the key that ``custodian`` holds."""
+        mine = (records.c.tenant == tenant) & (records.c.custodian == custodian)
+        query = select(records.c.key_version, func.count().label("images")).where(mine).group_by(records.c.key_version)
         with transaction(self._engine) as connection:
-            return connection.execute(query).scalar_one()
+            return {row.key_version: row.images for row in connection.execute(query)}
 
     def forget_seal(self, tenant: str, record_id: UUID) -> bool:
         """Erase the exact pixels and the secret that opens them; False if there is no such record.

@@ -47,6 +47,7 @@ def records(draw: st.DrawFn, shape: tuple[int, int, int] | None = None) -> Recor
     return Record(
         id=draw(st.uuids()),
         nonce=draw(st.binary(min_size=16, max_size=16)),
+        custodian=draw(st.sampled_from(["local", "vault-kv", "vault-transit"])),
         key_version=draw(u32),
         scheme=draw(st.sampled_from(["band-rotation", "rotation", "signflip"])),
         bundle_digest=draw(digests),
@@ -85,6 +86,7 @@ def _sample(**changes: Any) -> Record:
     record = Record(
         id=UUID(int=9),
         nonce=bytes(16),
+        custodian="vault-kv",
         key_version=4,
         scheme="band-rotation",
         bundle_digest=bytes(32),
@@ -132,7 +134,7 @@ def test_everything_comes_back(record: Record, seal: bytes | None) -> None:
     read, read_seal = _read(data)
     assert _plain(read) == _plain(record)
     assert read_seal == seal
-    assert read_header(data) == Header(record.id, record.nonce, record.key_version)
+    assert read_header(data) == Header(record.id, record.nonce, record.custodian, record.key_version)
 
 
 @pytest.mark.parametrize("seal", [None, b"sealed pixels"])
@@ -197,7 +199,7 @@ def test_what_is_no_record_of_ours_is_named() -> None:
     data = _write(_sample())
     with pytest.raises(RecordVersionUnknown):
         read_header(data[:4] + b"\x02" + data[5:])
-    for wrong in (b"", b"JPEG" + data[4:], data[:5] + b"\x01" + data[6:], data[:42] + bytes(4) + data[46:]):
+    for wrong in (b"", b"JPEG" + data[4:], data[:5] + b"\x03" + data[6:], data[:42] + bytes(4) + data[46:]):
         with pytest.raises(RecordDamaged):
             read_header(wrong)
 
