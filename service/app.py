@@ -1,9 +1,8 @@
 """The composition root: builds every part from the settings, and nothing else does."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
@@ -21,15 +20,15 @@ from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.database.engine import make_engine
 from service.database.migrate import require_current, upgrade
 from service.engine import Engine
-from service.errors import EngineClosed, HomeUnusable, NotForProduction, Refused, VisardError
+from service.errors import EngineClosed, NotForProduction, Refused, VisardError
 from service.faces.detection import CenterFaceDetector
 from service.imaging import Limits
-from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyProvider
+from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.records.store import RecordStore
-from service.settings import Settings
+from service.settings import Settings, made_home
 from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
@@ -45,13 +44,26 @@ class Access:
     keys: KeyProvider
 
 
-def open_parts(settings: Settings) -> Parts:
-    """What the verbs need: the database, the local keystore and weights.
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The keys of tenants, what hangs on them, and where their destruction is written down."""
+
+    keys: KeyProvider
+    records: RecordStore
+    audit: AuditLog
+
+
+def open_parts(settings: Settings, *, serving: bool = False) -> Parts:
+    """What the verbs need: the database, the custodian of keys and weights.
+
+    Args:
+        serving: for longer than one command, see ``open_keys``.
 
     Raises:
         HomeUnusable: the home directory cannot be made or used.
         DatabaseUrlInvalid: the configured database is of no known kind.
         BundleInvalid: there are no usable weights.
+        SettingsInvalid: settings of the key custody are missing or do not fit together.
         Unavailable: database or keystore cannot be opened.
     """
     database = _open_database(settings)
@@ -60,7 +72,7 @@ def open_parts(settings: Settings) -> Parts:
         detector=CenterFaceDetector(),
         bundles=bundles,
         engine=Engine(bundles),
-        keys=_open_keys(settings),
+        keys=open_keys(settings, serving=serving),
         records=RecordStore(database),
         audit=_open_audit(settings, database),
     )
@@ -74,12 +86,32 @@ def open_access(settings: Settings) -> Iterator[Access]:
         HomeUnusable: the home directory cannot be made or used.
         DatabaseUrlInvalid: the configured database is of no known kind.
         PepperUnusable: the key that hashes tokens cannot be made or used.
+        SettingsInvalid: settings of the key custody are missing or do not fit together.
         Unavailable: database or keystore cannot be opened.
     """
     database = _open_database(settings)
     try:
         pepper = read_or_make_pepper(settings.home / "token-pepper")
-        yield Access(TenantStore(database), TokenStore(database, pepper), _open_keys(settings))
+        with closing(open_keys(settings)) as keys:
+            yield Access(TenantStore(database), TokenStore(database, pepper), keys)
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def open_custody(settings: Settings) -> Iterator[Custody]:
+    """What looking after keys needs; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        SettingsInvalid: settings of the key custody are missing or do not fit together.
+        Unavailable: database, keystore or the signing key of the audit log cannot be opened.
+    """
+    database = _open_database(settings)
+    try:
+        with closing(open_keys(settings)) as keys:
+            yield Custody(keys, RecordStore(database), _open_audit(settings, database))
     finally:
         database.dispose()
 
@@ -117,7 +149,7 @@ def create_app(settings: Settings) -> FastAPI:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
-        desk = _desk(settings, open_parts(settings), access)
+        desk = _desk(settings, open_parts(settings, serving=True), access)
         for close in (desk.parts.keys.close, desk.readiness.close, desk.workers.close, desk.parts.engine.close):
             opened.callback(close)
         return create_api(desk, opened.pop_all().close)
@@ -125,7 +157,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 def embedded_defaults(settings: Settings) -> list[str]:
     """What of the configuration is for development only."""
-    unfit = ["the keys are in the local keystore, readable by whoever reads its files"]
+    unfit = []
+    if settings.keystore == "local":
+        unfit.append("the keys are in the local keystore, readable by whoever reads its files")
     if settings.database_url is None or settings.database_url.get_secret_value().startswith("sqlite"):
         unfit.append("the database is SQLite")
     return unfit
@@ -197,24 +231,12 @@ def _open_database(settings: Settings) -> DatabaseEngine:
 
 
 def _connect(settings: Settings) -> DatabaseEngine:
-    home = _made_home(settings)
+    home = made_home(settings)
     if settings.database_url is not None:
         return make_engine(settings.database_url.get_secret_value())
     return make_engine(f"sqlite:///{home / 'visard.db'}")
 
 
 def _open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:
-    home = _made_home(settings)
+    home = made_home(settings)
     return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), FileShipper(home / "audit-checkpoints"))
-
-
-def _open_keys(settings: Settings) -> LocalKeyStore:
-    return LocalKeyStore(_made_home(settings) / "keys")
-
-
-def _made_home(settings: Settings) -> Path:
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise HomeUnusable("VISARD_HOME cannot be made or is no directory") from error
-    return settings.home

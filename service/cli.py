@@ -13,6 +13,7 @@ from service.commands.bundle import bundle
 from service.commands.demo import demo
 from service.commands.evaluate import evaluate
 from service.commands.exits import exit_code
+from service.commands.keys import keys
 from service.commands.migrate import migrate
 from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
@@ -29,7 +30,7 @@ def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
 
 
-for command in (serve, openapi, anonymize, recover, demo, migrate, tenant, token, bundle, train, evaluate, audit):
+for command in (serve, openapi, anonymize, recover, demo, migrate, tenant, token, keys, bundle, train, evaluate, audit):
     cli.add_command(command)
 
 

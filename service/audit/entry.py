@@ -28,6 +28,8 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     APPROVAL = "approval"
     ERASE = "erase"
+    KEY_DESTRUCTION = "key-destruction"
+    """Asked for: without an entry that it was done, nobody may rely on either."""
     KEY_DESTROYED = "key-destroyed"
 
 

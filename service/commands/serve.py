@@ -6,6 +6,7 @@ from service.api.logs import log_to_stderr
 from service.api.server import listen
 from service.api.server import serve as serve_until_signalled
 from service.app import create_app, embedded_defaults
+from service.keys.memory import forbid_core_dumps
 from service.settings import Settings
 
 
@@ -15,6 +16,7 @@ from service.settings import Settings
 def serve(host: str | None, port: int | None) -> int:
     """Answer requests over HTTP until SIGTERM."""
     settings = Settings()
+    forbid_core_dumps()
     app = create_app(settings)
     for default in embedded_defaults(settings):
         click.echo(f"visard: not for production: {default}", err=True)

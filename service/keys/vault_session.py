@@ -39,6 +39,7 @@ class VaultSession:
         self._lock = threading.Lock()
         self._lease: Lease | None = None
         self._logins = 0
+        self._stops: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
         return "VaultSession(***)"
@@ -115,8 +116,14 @@ class VaultSession:
                 return
         self._log_in(seen)
 
+    def at_close(self, stop: Callable[[], None]) -> None:
+        """Have something stopped when the session is closed."""
+        self._stops.append(stop)
+
     def close(self) -> None:
         """Close the connections and forget the token."""
+        for stop in self._stops:
+            stop()
         for client in (self._client, self._anonymous, self._health):
             client.adapter.close()
         self._client.token = ""

@@ -1,6 +1,5 @@
 """Custodians to test: the local keystore, Vault's double, and a real server where the environment names one."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,39 +8,9 @@ import pytest
 
 from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyProvider
-from tests.vault.running import Double, Vault, double
+from tests.vault.fixtures import healthy_double, vault, vault_double, vault_server
 
-ADDRESS, TOKEN = "VISARD_TEST_VAULT_ADDR", "VISARD_TEST_VAULT_TOKEN"
-
-
-@pytest.fixture(scope="session")
-def vault_double() -> Iterator[Double]:
-    with double() as started, started.mounted():
-        yield started
-
-
-@pytest.fixture
-def healthy_double(vault_double: Double) -> Iterator[Double]:
-    """The double, healed afterwards."""
-    yield vault_double
-    vault_double.heal()
-
-
-@pytest.fixture(scope="session")
-def vault_server() -> Iterator[Vault]:
-    """A real server, Vault or OpenBao; the token must be allowed to mount engines and auth methods."""
-    address, token = os.environ.get(ADDRESS), os.environ.get(TOKEN)
-    if not address or not token:
-        pytest.skip(f"{ADDRESS} and {TOKEN} name no server")
-    with Vault(address.rstrip("/"), token).mounted() as vault:
-        yield vault
-
-
-@pytest.fixture(params=["vault_double", "vault_server"])
-def vault(request: pytest.FixtureRequest) -> Vault:
-    """The double, and the real server."""
-    found: Vault = request.getfixturevalue(request.param)
-    return found
+__all__ = ["healthy_double", "vault", "vault_double", "vault_server"]
 
 
 @dataclass(frozen=True)
