@@ -30,5 +30,5 @@ def log_to_stderr() -> None:
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     # These repeat, without our fields, what the request's own line says.
-    for chatty in ("httpx", "python_multipart", "alembic"):
+    for chatty in ("httpx", "python_multipart", "alembic", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)

@@ -172,8 +172,13 @@ class VaultSession:
 
 def _health_status(client: Client) -> int:
     answer = client.sys.read_health_status(method="GET")
-    return 200 if isinstance(answer, dict) else int(answer.status_code)
+    if isinstance(answer, dict):
+        return 200
+    if answer.status_code == 200:
+        raise ValueError("no JSON")
+    return int(answer.status_code)
 
 
 def _look_up(client: Client) -> None:
-    client.auth.token.lookup_self()
+    if not isinstance(client.auth.token.lookup_self(), dict):
+        raise ValueError("no JSON")
