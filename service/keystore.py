@@ -29,7 +29,8 @@ def open_keys(settings: Settings, *, serving: bool = False) -> KeyProvider:
         SettingsInvalid: settings of Vault are missing or do not fit together.
     """
     if settings.keystore == "local":
-        return LocalKeyStore(made_home(settings) / "keys")
+        secret = settings.keystore_passphrase
+        return LocalKeyStore(made_home(settings) / "keys", secret.get_secret_value() if secret else None)
     session = open_vault(settings)
     if serving:
         session.at_close(Renewal(session).close)

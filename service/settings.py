@@ -28,7 +28,9 @@ class Settings(BaseSettings):
             ``visard migrate``; a SQLite file below ``home``, migrated by itself, if unset.
         device: of the network, as torch names it (``cpu``, ``cuda``).
         keystore: who holds the tenants' master keys: ``local`` (files below ``home``, for development) or ``vault``.
-        key_cache_seconds: how long a master key and the number of a current version are remembered; 0 for never.
+        keystore_passphrase: protects the local keystore; its keys are wrapped with it from then on.
+        keystore_passphrase: SecretStr | None = Field(default=None, min_length=1)
+    key_cache_seconds: how long a master key and the number of a current version are remembered; 0 for never.
             A key that was destroyed or rotated elsewhere is used no longer than that.
         vault_addr: URL of Vault or OpenBao, ``https://vault.example:8200``.
         vault_mode: ``kv`` reads master keys from the KV engine (version 2), ``transit`` leaves them in Vault and has
@@ -76,6 +78,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     device: str = "cpu"
     keystore: Literal["local", "vault"] = "local"
+    keystore_passphrase: SecretStr | None = Field(default=None, min_length=1)
     key_cache_seconds: NonNegativeFloat = 60.0
     vault_addr: str | None = None
     vault_mode: Literal["kv", "transit"] = "kv"

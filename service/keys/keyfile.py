@@ -10,7 +10,8 @@ from service.errors import KeystoreInsecure, KeysUnavailable
 from service.keys.derive import KEY_BYTES
 from service.private_files import OpenToOthers, read_private, replace_durably
 
-_NOTICE = "NOT FOR PRODUCTION: unencrypted master keys of a local Visard keystore, for development only."
+_NOTICE = "NOT FOR PRODUCTION: master keys of a local Visard keystore, for development only."
+_WRAPPED_BYTES = KEY_BYTES + 12 + 16
 INSECURE = "the local keystore is accessible to other users: allow its owner only (0700, 0600)"
 _SETTINGS = ConfigDict(
     frozen=True, extra="forbid", hide_input_in_errors=True, ser_json_bytes="hex", val_json_bytes="hex"
@@ -18,18 +19,24 @@ _SETTINGS = ConfigDict(
 
 
 class StoredKey(BaseModel):
-    """One master key, or what remains of a destroyed one."""
+    """One master key, as it is or wrapped with a passphrase, or what remains of a destroyed one."""
 
     model_config = _SETTINGS
 
     version: int = Field(ge=1)
     created: AwareDatetime
     master: bytes | None = Field(min_length=KEY_BYTES, max_length=KEY_BYTES, repr=False)
+    wrapped: bytes | None = Field(default=None, min_length=_WRAPPED_BYTES, max_length=_WRAPPED_BYTES, repr=False)
     destroyed_at: AwareDatetime | None = None
 
     def destroyed(self, when: datetime) -> Self:
         """The same entry without its key."""
-        return self.model_copy(update={"master": None, "destroyed_at": when})
+        return self.model_copy(update={"master": None, "wrapped": None, "destroyed_at": when})
+
+    @property
+    def gone(self) -> bool:
+        """Whether the key was destroyed."""
+        return self.master is None and self.wrapped is None
 
 
 class KeyFile(BaseModel):

@@ -22,6 +22,7 @@ from tests.api.conftest import TENANT, Service
 from tests.custody.conftest import Start, photo
 from tests.vault.running import Double
 
+PASSPHRASE = "planted horse battery staple"  # noqa: S105
 PLANTED = b"VISARD-PLANTED-MASTER-KEY-000001"
 FAULTS = ("drop", "lose", "delay", "expire", "403", "429", "500", "malformed")
 
@@ -78,7 +79,7 @@ def logged() -> Iterator[io.StringIO]:
         root.removeHandler(handler)
 
 
-@pytest.mark.parametrize("custodian", ["local", "kv", "transit"])
+@pytest.mark.parametrize("custodian", ["local", "local-passphrase", "kv", "transit"])
 def test_nothing_that_leaves_the_service_holds_a_key(
     custodian: str,
     start: Start,
@@ -92,20 +93,25 @@ def test_nothing_that_leaves_the_service_holds_a_key(
     monkeypatch.setattr(tempfile, "tempdir", str(temp))
     monkeypatch.setenv("TMPDIR", str(temp))
     _plant(custodian, vault_double, tmp_path)
-    service = start("kv", keystore="local") if custodian == "local" else start(custodian, vault_timeout=0.5)
+    passphrase = PASSPHRASE if custodian == "local-passphrase" else None
+    if custodian.startswith("local"):
+        service = start("kv", keystore="local", keystore_passphrase=passphrase)
+    else:
+        service = start(custodian, vault_timeout=0.5)
     custody = Overheard(service.desk.parts.keys)
     object.__setattr__(service.desk.parts, "keys", custody)
     shown = _everything(service, vault_double)
     assert not any(vault_double.url.encode() in text for text in shown)
     shown.append(logged.getvalue().encode())
-    key_files = tmp_path / "home-kv" / "keys"
+    # Without a passphrase the keystore's own files are the one place where keys are.
+    key_files = tmp_path / "home-kv" / "keys" if custodian == "local" else tmp_path / "none"
     shown += [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and key_files not in path.parents]
     secrets = {PLANTED, *custody.keys}
     secrets |= {subkey(key, purpose) for key in custody.keys for purpose in Purpose}
     assert len(secrets) > 10
     wanted = set().union(*map(forms, secrets))
-    wanted |= {vault_double.token.encode(), approle["vault_secret_id"].encode()}
-    if custodian != "local":
+    wanted |= {vault_double.token.encode(), approle["vault_secret_id"].encode(), PASSPHRASE.encode()}
+    if not custodian.startswith("local"):
         lease = custody.real._session.lease()
         wanted.add(lease.token.encode())
     assert len(logged.getvalue()) > 1000
@@ -114,7 +120,7 @@ def test_nothing_that_leaves_the_service_holds_a_key(
 
 
 def _plant(custodian: str, vault: Double, tmp_path: Path) -> None:
-    if custodian == "local":
+    if custodian.startswith("local"):
         directory = tmp_path / "home-kv" / "keys"
         directory.mkdir(parents=True, mode=0o700)
         key = StoredKey(version=1, created=datetime.now(UTC), master=PLANTED)

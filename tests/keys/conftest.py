@@ -12,6 +12,9 @@ from tests.vault.fixtures import healthy_double, vault, vault_double, vault_serv
 
 __all__ = ["healthy_double", "vault", "vault_double", "vault_server"]
 
+COST = 2**4
+"""Of scrypt: tests need not be slow."""
+
 
 @dataclass(frozen=True)
 class Custody:
@@ -29,6 +32,7 @@ class Custody:
 @pytest.fixture(
     params=[
         "local",
+        "local-passphrase",
         *(f"{server}-{mode}" for server in ("vault_double", "vault_server") for mode in ("kv", "transit")),
     ]
 )
@@ -39,7 +43,7 @@ def custody(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Custody]
 
     def open_() -> KeyProvider:
         if where == "local":
-            opened.append(LocalKeyStore(tmp_path / "keys"))
+            opened.append(LocalKeyStore(tmp_path / "keys", "correct horse" if mode else None, cost=COST))
         else:
             opened.append(request.getfixturevalue(where).keys(mode))
         return opened[-1]
