@@ -21,6 +21,7 @@ from service.commands.serve import serve
 from service.commands.tenants import tenant
 from service.commands.tokens import token
 from service.commands.train import train
+from service.commands.vault import vault
 from service.errors import VisardError
 
 
@@ -30,7 +31,22 @@ def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
 
 
-for command in (serve, openapi, anonymize, recover, demo, migrate, tenant, token, keys, bundle, train, evaluate, audit):
+for command in (
+    serve,
+    openapi,
+    anonymize,
+    recover,
+    demo,
+    migrate,
+    tenant,
+    token,
+    keys,
+    vault,
+    bundle,
+    train,
+    evaluate,
+    audit,
+):
     cli.add_command(command)
 
 

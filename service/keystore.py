@@ -9,6 +9,7 @@ from service.keys.provider import KeyProvider
 from service.keys.vault_client import VaultServer
 from service.keys.vault_kv import VaultKvKeyStore
 from service.keys.vault_login import AppRoleLogin, KubernetesLogin, Login, TokenFileLogin, TokenLogin
+from service.keys.vault_policies import KvLayout, Layout, TransitLayout
 from service.keys.vault_renewal import Renewal
 from service.keys.vault_session import VaultSession
 from service.keys.vault_transit import VaultTransitKeyStore
@@ -34,11 +35,17 @@ def open_keys(settings: Settings, *, serving: bool = False) -> KeyProvider:
     session = open_vault(settings)
     if serving:
         session.at_close(Renewal(session).close)
-    cache_s = settings.key_cache_seconds
+    layout, cache_s = vault_layout(settings), settings.key_cache_seconds
+    if isinstance(layout, TransitLayout):
+        return VaultTransitKeyStore(session, mount=layout.mount, prefix=layout.prefix, cache_s=cache_s)
+    return VaultKvKeyStore(session, mount=layout.mount, path=layout.path, cache_s=cache_s)
+
+
+def vault_layout(settings: Settings) -> Layout:
+    """Where in Vault the keys are."""
     if settings.vault_mode == "transit":
-        mount, prefix = settings.vault_transit_mount, settings.vault_transit_prefix
-        return VaultTransitKeyStore(session, mount=mount, prefix=prefix, cache_s=cache_s)
-    return VaultKvKeyStore(session, mount=settings.vault_kv_mount, path=settings.vault_kv_path, cache_s=cache_s)
+        return TransitLayout(settings.vault_transit_mount, settings.vault_transit_prefix)
+    return KvLayout(settings.vault_kv_mount.strip("/"), settings.vault_kv_path.strip("/"))
 
 
 def open_vault(settings: Settings) -> VaultSession:

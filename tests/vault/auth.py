@@ -135,6 +135,8 @@ class Auth:
             if self.service_accounts.get(body.get("jwt", "")) != body.get("role"):
                 raise DENIED
             return Answer(200, envelope(auth=self.grant(self.roles[f"kubernetes/{body['role']}"]).auth()))
+        if method == "GET":
+            return data(self.roles[f"kubernetes/{path[1]}"])
         self.roles[f"kubernetes/{path[1]}"] = {**body, "token_policies": _listed(body.get("token_policies", []))}
         return Answer(204)
 

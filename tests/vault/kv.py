@@ -62,6 +62,7 @@ class Kv:
             ("metadata", "POST"): self._configure,
             ("metadata", "DELETE"): self._forget,
             ("config", "POST"): self._configure_engine,
+            ("config", "GET"): self._read_engine,
         }.get((kind, method))
         if action is None:
             raise Failed(405, "unsupported operation")
@@ -150,6 +151,9 @@ class Kv:
         self.max_versions = int(body.get("max_versions", 0))
         self.delete_after_s = seconds(body.get("delete_version_after", 0))
         return EMPTY
+
+    def _read_engine(self, name: str, body: dict[str, Any], query: dict[str, str]) -> Answer:
+        return data({"cas_required": False, "delete_version_after": "0s", "max_versions": self.max_versions})
 
     def _secret(self, name: str) -> Secret:
         if name not in self.secrets:

@@ -4,7 +4,8 @@ import http.client
 import json
 import subprocess
 import sys
-import urllib.request
+import time
+import urllib.error
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from service.keys.vault_kv import VaultKvKeyStore
 from service.keys.vault_login import Login, TokenLogin
 from service.keys.vault_session import VaultSession
 from service.keys.vault_transit import VaultTransitKeyStore
+from tests.vault.http import ask
 
 ROOT = Path(__file__).parents[2]
 PREFIX = "visard-"
@@ -49,25 +51,31 @@ class Vault:
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
         """One request as the administrator, by plain HTTP; the answer's JSON."""
-        request = urllib.request.Request(  # noqa: S310
-            f"{self.url}/v1/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"X-Vault-Token": token or self.token, "X-Vault-Request": "true"},
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-            return json.loads(answer.read() or b"null")
+        return ask(self.url, token or self.token, method, path, body)
 
     @contextmanager
     def mounted(self) -> Iterator["Vault"]:
         """With both engines mounted."""
         self.ask("POST", f"sys/mounts/{self.kv}", {"type": "kv", "options": {"version": "2"}})
         self.ask("POST", f"sys/mounts/{self.transit}", {"type": "transit"})
+        self._wait_for_kv()
         try:
             yield self
         finally:
             for mount in (self.kv, self.transit):
                 self.ask("DELETE", f"sys/mounts/{mount}")
+
+    def _wait_for_kv(self) -> None:
+        """A fresh engine of version 2 is not there at once."""
+        until = time.monotonic() + 30
+        while True:
+            try:
+                self.ask("GET", f"{self.kv}/config")
+            except urllib.error.HTTPError:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+            else:
+                return
 
     def session(self, login: Login | None = None, **server: Any) -> VaultSession:
         """A session of ours, impatient and without retries unless told otherwise."""
