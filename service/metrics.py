@@ -37,7 +37,7 @@ class Metrics:
             "visard_recoveries", "Recoveries by outcome and fidelity.", ["outcome", "fidelity"], registry=own
         )
         self._audit_failures = Counter("visard_audit_write_failures", "Audit entries not committed.", registry=own)
-        self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody did not answer.", registry=own)
+        self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody gave no key.", registry=own)
         self._queue = Gauge("visard_queue_depth", "Requests waiting for the device.", registry=own)
         Gauge("visard_build_info", "Always 1.", ["version", "weights"], registry=own).labels(version, weights).set(1)
 
@@ -63,7 +63,7 @@ class Metrics:
         self._audit_failures.inc()
 
     def keys_failed(self) -> None:
-        """Count a key custody that did not answer."""
+        """Count a key custody that did not answer, or refused to."""
         self._key_errors.inc()
 
     def waited(self, seconds: float) -> None:

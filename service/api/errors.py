@@ -139,7 +139,7 @@ async def _domain(request: Request, error: Exception) -> Response:
     metrics = desk_of(request).metrics
     if isinstance(known, errors.AuditUnavailable):
         metrics.audit_failed()
-    if isinstance(known, errors.KeysUnavailable):
+    if isinstance(known, errors.KeysUnavailable | errors.KeysForbidden):
         metrics.keys_failed()
     slug, detail = answer.slug or code_of(known), answer.detail or str(known)
     return problem(request.state.request_id, answer.status, slug, detail, _headers(known, answer))

@@ -80,7 +80,8 @@ class VaultKvKeyStore:
         """See ``KeyProvider.rotate``."""
         for _ in range(_ROTATIONS_AT_ONCE):
             version = self._existing(tenant)[-1] + 1
-            if self._write(tenant, version):
+            # Not repeated: if only the answer was lost, there would be two new versions.
+            if self._write(tenant, version, again=False):
                 self._current.forget(tenant)
                 self._newest(tenant)
                 return version
@@ -144,15 +145,15 @@ class VaultKvKeyStore:
             raise KeyVersionUnknown("this tenant has no such key version")
         raise KeyDestroyed("the key of this record was destroyed")
 
-    def _write(self, tenant: str, version: int) -> bool:
+    def _write(self, tenant: str, version: int, *, again: bool = True) -> bool:
         """Write a fresh key where there is none; False if somebody was faster."""
         fresh = {"key": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}
         try:
-            # Repeating is safe: what the first one wrote, the second one does not write over.
             self._session.call(
                 lambda client: client.secrets.kv.v2.create_or_update_secret(
                     self._path(tenant, version), fresh, cas=0, mount_point=self._mount
-                )
+                ),
+                again=again,
             )
         except (VaultRejected, KeysForbidden) as error:
             # Who may create but not update is forbidden to write what exists by now.

@@ -87,6 +87,7 @@ def test_a_service_that_may_not_is_told_so(mode: str, start: Start, vault_double
             assert_problem(answer, 403, "keys-forbidden")
         assert _ready(service) == "unavailable"
         assert service.entries()[-1]["detail"] == "keys-forbidden"
+        assert "visard_key_fetch_errors_total 2.0" in service.request("GET", "/metrics").text
     finally:
         rights = '{ capabilities = ["create", "read", "update", "list"] }'
         policy = "\n".join(f'path "{mount}/*" {rights}' for mount in (vault_double.kv, vault_double.transit))

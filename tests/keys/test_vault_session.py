@@ -308,8 +308,31 @@ def test_a_write_whose_answer_was_lost_is_no_second_key(healthy_double: Double) 
         assert keys.create(tenant) == 1
         healthy_double.fault("lose", times=2)
         assert keys.create(tenant) == 1
+        healthy_double.fault("drop", times=1)
+        assert keys.current_version(tenant) == 1
         assert [key.version for key in keys.versions(tenant)] == [1]
         keys.close()
+
+
+@pytest.mark.parametrize("mode", ["kv", "transit"])
+def test_a_rotation_whose_answer_was_lost_is_not_repeated(mode: str, healthy_double: Double) -> None:
+    tenant = f"t{uuid.uuid4().hex}"
+    session = healthy_double.session(retries=2)
+    keys = healthy_double.keys(mode, session)
+    keys.create(tenant)
+    write = session.call
+
+    def call(request: object, *, again: bool = True) -> object:
+        if not again:
+            healthy_double.fault("lose")
+        return write(request, again=again)
+
+    session.call = call
+    with pytest.raises(KeysUnavailable):
+        keys.rotate(tenant)
+    session.call = write
+    assert [key.version for key in keys.versions(tenant)] == [1, 2]
+    keys.close()
 
 
 def test_the_environment_decides_nothing(vault_double: Double, monkeypatch: pytest.MonkeyPatch) -> None:
