@@ -3,13 +3,10 @@
 Each key version is a secret of its own, ``PATH/TENANT/N``, so that the engine's ``max_versions`` never prunes one.
 """
 
-import base64
 import secrets
 from datetime import UTC, datetime
-from typing import Any
 
 from hvac import Client
-from pydantic import AwareDatetime, Base64Bytes, BaseModel, Field, ValidationError, field_validator
 
 from service.custodian import Custodian
 from service.errors import KeyDestroyed, KeysForbidden, KeysUnavailable, KeyVersionUnknown, TenantUnknown
@@ -17,6 +14,7 @@ from service.keys.cache import CurrentVersions, MasterKeyCache
 from service.keys.derive import KEY_BYTES, expand
 from service.keys.provider import KeyVersion
 from service.keys.vault_errors import VaultMissing, VaultRejected
+from service.keys.vault_kv_secret import SecretState, content, key_in, names_in, state_in, state_of_missing
 from service.keys.vault_names import vault_name
 from service.keys.vault_session import VaultSession
 
@@ -125,14 +123,14 @@ class VaultKvKeyStore:
             answer = client.secrets.kv.v2.read_secret_version(
                 self._path(tenant, version), version=1, mount_point=self._mount, raise_on_deleted_version=True
             )
-            return _Secret.model_validate(answer).data.data.key
+            return key_in(answer)
 
         if version < 1:
             raise KeyVersionUnknown("this tenant has no such key version")
         try:
             return self._session.read(read)
         except VaultMissing as missing:
-            state = _state_of(missing.body)
+            state = state_of_missing(missing.body)
         if state is None:
             self._explain_absence(tenant, version)
         elif state.destroyed:
@@ -147,7 +145,7 @@ class VaultKvKeyStore:
 
     def _write(self, tenant: str, version: int, *, again: bool = True) -> bool:
         """Write a fresh key where there is none; False if somebody was faster."""
-        fresh = {"key": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}
+        fresh = content(secrets.token_bytes(KEY_BYTES))
         try:
             self._session.call(
                 lambda client: client.secrets.kv.v2.create_or_update_secret(
@@ -177,7 +175,7 @@ class VaultKvKeyStore:
         folder = f"{self._root}/{vault_name(tenant)}"
 
         def listed(client: Client) -> list[str]:
-            return _Listing.model_validate(client.secrets.kv.v2.list_secrets(folder, mount_point=self._mount)).data.keys
+            return names_in(client.secrets.kv.v2.list_secrets(folder, mount_point=self._mount))
 
         try:
             names = self._session.read(listed)
@@ -192,11 +190,10 @@ class VaultKvKeyStore:
         withheld = state.deletion_time is not None and state.deletion_time <= datetime.now(UTC)
         return KeyVersion(version, state.created_time, state.destroyed, withheld=withheld and not state.destroyed)
 
-    def _state(self, tenant: str, version: int) -> "_State":
-        def read(client: Client) -> _State:
+    def _state(self, tenant: str, version: int) -> SecretState:
+        def read(client: Client) -> SecretState:
             answer = client.secrets.kv.v2.read_secret_metadata(self._path(tenant, version), mount_point=self._mount)
-            versions = _Metadata.model_validate(answer).data.versions
-            return versions[1].model_copy(update={"numbers": sorted(versions)})
+            return state_in(answer)
 
         try:
             return self._session.read(read)
@@ -206,66 +203,3 @@ class VaultKvKeyStore:
 
     def _path(self, tenant: str, version: int) -> str:
         return f"{self._root}/{vault_name(tenant)}/{version}"
-
-
-class _Key(BaseModel, hide_input_in_errors=True):
-    key: Base64Bytes = Field(repr=False)
-
-    @field_validator("key")
-    @classmethod
-    def _whole(cls, value: bytes) -> bytes:
-        if len(value) != KEY_BYTES:
-            raise ValueError(f"a key has {KEY_BYTES} bytes")
-        return value
-
-
-class _SecretData(BaseModel, hide_input_in_errors=True):
-    data: _Key
-
-
-class _Secret(BaseModel, hide_input_in_errors=True):
-    data: _SecretData
-
-
-class _Names(BaseModel):
-    keys: list[str]
-
-
-class _Listing(BaseModel):
-    data: _Names
-
-
-class _State(BaseModel):
-    created_time: AwareDatetime
-    deletion_time: AwareDatetime | None
-    destroyed: bool
-    numbers: list[int] = []
-
-    @field_validator("deletion_time", mode="before")
-    @classmethod
-    def _never(cls, value: Any) -> Any:
-        return None if value == "" else value
-
-
-class _Versions(BaseModel):
-    versions: dict[int, _State]
-
-
-class _Metadata(BaseModel):
-    data: _Versions
-
-
-class _Gone(BaseModel):
-    metadata: _State
-
-
-class _Missing(BaseModel):
-    data: _Gone
-
-
-def _state_of(body: Any) -> _State | None:
-    """What the answer about a missing version says of it."""
-    try:
-        return _Missing.model_validate(body).data.metadata
-    except ValidationError:
-        return None

@@ -139,13 +139,17 @@ class VaultSession:
         seen = self._logins
         if self._lease is None:
             seen = self._log_in(seen)
-        for _ in range(2):
-            try:
-                return attempt(self._client, request)
-            except VaultDenied:
-                # A denied request was not carried out: it may be repeated, whatever it is.
-                seen = self._log_in(seen)
-        self._checked(self._client, _look_up)
+        try:
+            return attempt(self._client, request)
+        except VaultDenied:
+            pass
+        # A denied request was not carried out: it may be repeated, whatever it is.
+        self._log_in(seen)
+        try:
+            return attempt(self._client, request)
+        except VaultDenied:
+            pass
+        # With a token that is known to be valid.
         raise KeysForbidden("the key custody denies this service the request")
 
     def _log_in(self, seen: int) -> int:
