@@ -10,13 +10,14 @@ PG_INITDB = $(firstword $(wildcard /usr/lib/postgresql/*/bin/initdb) $(shell com
 # One thread each: tests that run side by side would otherwise spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test drills lint format postgres clean
+.PHONY: help setup demo test drills load lint format postgres clean
 
 help:
 	@echo "make setup               a virtual environment in $(VENV) with everything in it"
 	@echo "make demo [PHOTO=path]   anonymize a photo and recover it"
 	@echo "make test                linters, types, import contracts, tests"
 	@echo "make drills              the tests with many more examples"
+	@echo "make load                what a request costs, with many clients and with one"
 	@echo "make lint | format       the linters alone | rewrite the code as they want it"
 	@echo "make clean               remove the environment and everything made"
 
@@ -52,9 +53,13 @@ test: lint postgres
 drills: $(READY) postgres
 	HYPOTHESIS_PROFILE=drills $(BIN)/python -m pytest -q -n 2
 
-# The database tests start a private server; VISARD_TEST_POSTGRES_URL names another one instead.
+load: $(READY)
+	$(BIN)/python -m tests.drills.load
+
+# The tests start private servers, among them one to stop and start; for most of them VISARD_TEST_POSTGRES_URL
+# names another one instead.
 postgres:
-	@$(if $(VISARD_TEST_POSTGRES_URL)$(PG_INITDB),:,.ci/packages PostgreSQL postgresql)
+	@$(if $(PG_INITDB),:,.ci/packages PostgreSQL postgresql)
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -18,7 +18,9 @@ from service.commands.migrate import migrate
 from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
 from service.commands.serve import serve
+from service.commands.settings import settings
 from service.commands.tenants import tenant
+from service.commands.tidy import tidy
 from service.commands.tokens import token
 from service.commands.train import train
 from service.commands.vault import vault
@@ -31,13 +33,15 @@ def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
 
 
-for command in (
+_COMMANDS = (
     serve,
+    settings,
     openapi,
     anonymize,
     recover,
     demo,
     migrate,
+    tidy,
     tenant,
     token,
     keys,
@@ -46,7 +50,8 @@ for command in (
     train,
     evaluate,
     audit,
-):
+)
+for command in _COMMANDS:
     cli.add_command(command)
 
 

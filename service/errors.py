@@ -56,6 +56,14 @@ class NoFaces(BadInput):
     """No face was found in the image."""
 
 
+class TooManyFaces(BadInput):
+    """The image holds more faces to replace than one request may."""
+
+
+class ParameterInvalid(BadInput):
+    """A parameter in the address of a request is unknown, missing or wrong."""
+
+
 class FormInvalid(BadInput):
     """The form of a request is malformed, or a field of it is missing, unknown or wrong."""
 
@@ -76,8 +84,24 @@ class FileUnusable(BadInput):
     """A file cannot be read or written as asked."""
 
 
+class IdempotencyKeyInvalid(BadInput):
+    """An idempotency key is malformed."""
+
+
+class IdempotencyKeyReused(BadInput):
+    """An idempotency key was used before, for another request."""
+
+
 class TenantInvalid(BadInput):
     """No tenant can have this name."""
+
+
+class PolicyInvalid(BadInput):
+    """Two choices of a tenant contradict each other."""
+
+
+class ApprovalInvalid(BadInput):
+    """No approval can be made like this."""
 
 
 class TokenInvalid(BadInput):
@@ -112,6 +136,10 @@ class Refused(VisardError):
     """The request is understood and denied."""
 
 
+class AuditEntryUnknown(Refused):
+    """The log has no such entry."""
+
+
 class RecordRefused(Refused):
     """The record was changed, or the key is not the one it was made with: nobody can tell which."""
 
@@ -126,6 +154,22 @@ class TenantExists(Refused):
 
 class ScopeMissing(Refused):
     """The caller may not do this."""
+
+
+class RateExceeded(Refused):
+    """The caller asks more often than it may.
+
+    Attributes:
+        retry_s: seconds after which it may ask again.
+    """
+
+    def __init__(self, retry_s: int) -> None:
+        super().__init__("too many requests of this caller: try again later")
+        self.retry_s = retry_s
+
+
+class RequestInProgress(Refused):
+    """The same request is being answered already."""
 
 
 class TokenUnknown(Refused):
@@ -160,6 +204,18 @@ class RecordUnknown(Refused):
     """This tenant has no record of the image."""
 
 
+class RecordErased(Refused):
+    """The record was erased or has expired: the image can never be recovered again."""
+
+
+class PolicyForbids(Refused):
+    """What was asked for is against what the tenant has chosen."""
+
+
+class ApprovalMissing(Refused):
+    """A second person has to approve this recovery first."""
+
+
 class RecordMismatch(Refused):
     """The record belongs to another image, or the image was changed too much since."""
 
@@ -174,6 +230,10 @@ class AuditEntriesPresent(Refused):
 
 class Unavailable(VisardError):
     """A part the service depends on does not answer now; trying again may help."""
+
+
+class IdentityProviderUnavailable(Unavailable):
+    """The keys that tokens are checked with cannot be had."""
 
 
 class KeysUnavailable(Unavailable):
@@ -220,6 +280,10 @@ class CallerGone(Unavailable):
     """The caller went away before the answer was made."""
 
 
+class CheckpointUrlInvalid(VisardError):
+    """Checkpoints cannot be sent where they should."""
+
+
 class DatabaseUrlInvalid(VisardError):
     """The configured database URL cannot be used."""
 
@@ -246,3 +310,7 @@ class NotForProduction(VisardError):
 
 class HomeUnusable(VisardError):
     """The directory for keys, records and logs cannot be used."""
+
+
+class EvaluationUnavailable(VisardError):
+    """Something an evaluation needs is not installed or cannot be loaded."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -11,7 +11,7 @@ _FACES = (1, 2, 4, 8, 16, 32)
 
 
 class Metrics:
-    """Collectors in a registry of their own; also the engine's observer."""
+    """Collectors in a registry of their own; also the observer of the engine and of the operations."""
 
     def __init__(self, version: str, weights: str) -> None:
         """Make the collectors.
@@ -37,7 +37,13 @@ class Metrics:
             "visard_recoveries", "Recoveries by outcome and fidelity.", ["outcome", "fidelity"], registry=own
         )
         self._audit_failures = Counter("visard_audit_write_failures", "Audit entries not committed.", registry=own)
+        self._unshipped = Counter(
+            "visard_checkpoint_ship_failures", "Times a checkpoint did not leave the database's reach.", registry=own
+        )
         self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody gave no key.", registry=own)
+        self._in_flight = Gauge(
+            "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
+        )
         self._queue = Gauge("visard_queue_depth", "Requests waiting for the device.", registry=own)
         Gauge("visard_build_info", "Always 1.", ["version", "weights"], registry=own).labels(version, weights).set(1)
 
@@ -45,8 +51,13 @@ class Metrics:
         """Ask for the depth of the engine's queue at every scrape."""
         self._queue.set_function(waiting)
 
+    def began(self) -> None:
+        """Count a request until it is answered."""
+        self._in_flight.inc()
+
     def answered(self, route: str, status: int, seconds: float) -> None:
-        """Count a request; ``route`` is its template."""
+        """Count a request that began; ``route`` is its template."""
+        self._in_flight.dec()
         self._requests.labels(route, f"{status // 100}xx").inc()
         self._request_seconds.labels(route).observe(seconds)
 
@@ -62,18 +73,41 @@ class Metrics:
         """Count an audit entry that was not committed."""
         self._audit_failures.inc()
 
+    def shipping_failed(self) -> None:
+        """Count a checkpoint that did not get out."""
+        self._unshipped.inc()
+
     def keys_failed(self) -> None:
         """Count a key custody that did not answer, or refused to."""
         self._key_errors.inc()
 
+    def spent(self, phase: str, seconds: float) -> None:
+        """Time of one phase of an operation."""
+        self._phase_seconds.labels(phase).observe(seconds)
+
     def waited(self, seconds: float) -> None:
         """Time of a request in the engine's queue."""
-        self._phase_seconds.labels("queue").observe(seconds)
+        self.spent("queue", seconds)
 
     def solved(self, seconds: float, faces: int) -> None:
         """Time of a batch on the device."""
-        self._phase_seconds.labels("solve").observe(seconds)
+        self.spent("solve", seconds)
         self._batch.observe(faces)
+
+    def serve(self, host: str, port: int) -> Callable[[], None]:
+        """Answer scrapes at an address of their own, in a thread of their own; returns what ends it.
+
+        Raises:
+            OSError: it cannot be bound.
+        """
+        server, thread = start_http_server(port, host, self._registry)
+
+        def stop() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return stop
 
     def render(self) -> bytes:
         """The text exposition format."""

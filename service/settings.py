@@ -1,17 +1,30 @@
 """Configuration from the environment; read only by the composition root and the command line."""
 
-import os
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.access.oidc import Algorithm
+from service.environment import PREFIX, from_files, our_variables, refuse_unknown, variable
 from service.errors import HomeUnusable, SettingsInvalid
 
-_PREFIX = "VISARD_"
-_OF_TESTS = "VISARD_TEST_"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def _default_home() -> Path:
@@ -21,106 +34,233 @@ def _default_home() -> Path:
 class Settings(BaseSettings):
     """Every setting is an environment variable: VISARD_ and the name in capitals.
 
-    Attributes:
-        home: where keys, records and the audit log of the embedded set-up live; made with mode 0700.
-        weights: a bundle directory, or a directory of bundles; the packaged bundle if unset.
-        database_url: ``postgresql+psycopg://...`` or ``sqlite:///FILE``, brought to this version's schema by
-            ``visard migrate``; a SQLite file below ``home``, migrated by itself, if unset.
-        device: of the network, as torch names it (``cpu``, ``cuda``).
-        keystore: who holds the tenants' master keys: ``local`` (files below ``home``, for development) or ``vault``.
-        keystore_passphrase: protects the local keystore; its keys are wrapped with it from then on.
-        keystore_passphrase: SecretStr | None = Field(default=None, min_length=1)
-    key_cache_seconds: how long a master key and the number of a current version are remembered; 0 for never.
-            A key that was destroyed or rotated elsewhere is used no longer than that.
-        vault_addr: URL of Vault or OpenBao, ``https://vault.example:8200``.
-        vault_mode: ``kv`` reads master keys from the KV engine (version 2), ``transit`` leaves them in Vault and has
-            it compute the keys of records.
-        vault_namespace: of Vault Enterprise or OpenBao; none if unset.
-        vault_kv_mount: of the KV engine.
-        vault_kv_path: below which the secrets are, as ``PATH/TENANT/VERSION``.
-        vault_transit_mount: of the transit engine.
-        vault_transit_prefix: of the names of transit keys.
-        vault_auth: how to log in: ``approle``, ``kubernetes``, ``token-file`` (an agent keeps a token there) or
-            ``token``.
-        vault_auth_mount: of the auth method; named like the method if unset.
-        vault_role_id: of the AppRole.
-        vault_secret_id: of the AppRole.
-        vault_secret_id_path: a file with the secret id instead, read at every login.
-        vault_role: of the Kubernetes auth method.
-        vault_kubernetes_token_path: where the service account's token is.
-        vault_token_path: the agent's file, with ``token-file``.
-        vault_token: with ``token``; it is renewed, but nothing replaces it once it has expired.
-        vault_ca: PEM file of the authorities Vault's certificate may come from; those of the system if unset.
-        vault_client_cert: PEM file of a certificate to show to Vault.
-        vault_client_key: PEM file of its key; in the same file if unset.
-        vault_timeout: seconds Vault may take to accept a connection, and again for each piece of its answer.
-        vault_retries: how often a request is repeated after it failed.
-        env: ``production`` refuses to serve with parts that are for development only.
-        host: address the service listens on.
-        port: of the service.
-        operations: requests worked on at a time, each in a thread with a decoded image or several.
-        queue_limit: requests that may wait for the device.
-        admitted: requests at a time, those that upload among them; beyond it the answer is 429.
-        max_upload_bytes: of a request body.
-        max_pixels: of an image, width times height.
-        upload_timeout: seconds a request body may take to arrive.
-        drain_delay: seconds between a stop signal, when readiness drops, and the end of accepting requests.
-        drain_deadline: seconds after that in which accepted requests are finished.
-
     Raises:
         SettingsInvalid: a variable is unknown, or its value cannot be used.
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, use_attribute_docstrings=True, allow_inf_nan=False, env_ignore_empty=True
+    )
+
+    env: Literal["development", "production"] = "development"
+    """`production` refuses to serve with parts that are for development only."""
 
     home: Path = Field(default_factory=_default_home)
+    """Where keys, records and the audit log of the embedded set-up live, made with mode 0700; the user's data
+    directory if unset."""
+
     weights: Path | None = None
-    database_url: SecretStr | None = None
+    """A bundle directory, or a directory of bundles; the packaged bundle if unset."""
+
     device: str = "cpu"
+    """Of the network, as torch names it: `cpu`, `cuda`."""
+
     keystore: Literal["local", "vault"] = "local"
+    """Who holds the tenants' master keys: `local`, files below the home directory, for development; or `vault`."""
+
     keystore_passphrase: SecretStr | None = Field(default=None, min_length=1)
+    """Protects the local keystore; its keys are wrapped with it from then on."""
+
     key_cache_seconds: NonNegativeFloat = 60.0
+    """For which a master key and the number of a current version are remembered, 0 for never. A key that was
+    destroyed or rotated elsewhere is used no longer than that."""
+
     vault_addr: str | None = None
+    """URL of Vault or OpenBao, `https://vault.example:8200`; required with the keystore `vault`."""
+
     vault_mode: Literal["kv", "transit"] = "kv"
+    """`kv` reads master keys from the KV engine, version 2; `transit` leaves them in Vault and has it compute the
+    keys of records."""
+
     vault_namespace: str | None = None
+    """Of Vault Enterprise or OpenBao; none if unset."""
+
     vault_kv_mount: str = "secret"
+    """Of the KV engine."""
+
     vault_kv_path: str = "visard"
+    """Below which the secrets are, as `PATH/TENANT/VERSION`."""
+
     vault_transit_mount: str = "transit"
+    """Of the transit engine."""
+
     vault_transit_prefix: str = "visard-"
+    """Of the names of transit keys."""
+
     vault_auth: Literal["approle", "kubernetes", "token-file", "token"] = "approle"
+    """How to log in; with `token-file` an agent keeps a token there."""
+
     vault_auth_mount: str | None = None
+    """Of the auth method; named like the method if unset."""
+
     vault_role_id: str | None = None
+    """Of the AppRole."""
+
     vault_secret_id: SecretStr | None = None
+    """Of the AppRole; as a file it is read once, at the start."""
+
     vault_secret_id_path: Path | None = None
+    """A file with the secret id instead, read at every login, so that it can be replaced meanwhile."""
+
     vault_role: str | None = None
+    """Of the Kubernetes auth method."""
+
     vault_kubernetes_token_path: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    """Where the service account's token is."""
+
     vault_token_path: Path | None = None
+    """The agent's file, with `token-file`; read again whenever Vault denies the token."""
+
     vault_token: SecretStr | None = None
+    """With `token`; it is renewed, but nothing replaces it once it has expired."""
+
     vault_ca: Path | None = None
+    """PEM file of the authorities Vault's certificate may come from; those of the system if unset."""
+
     vault_client_cert: Path | None = None
+    """PEM file of a certificate to show to Vault."""
+
     vault_client_key: Path | None = None
+    """PEM file of its key; in the same file if unset."""
+
     vault_timeout: PositiveFloat = 2.0
+    """Seconds Vault may take to accept a connection, and again for each piece of its answer."""
+
     vault_retries: NonNegativeInt = 2
-    env: Literal["development", "production"] = "development"
+    """How often a request to Vault is repeated after it failed."""
+
+    database_url: SecretStr | None = None
+    """`postgresql+psycopg://...` or `sqlite:///FILE`, brought to this version's schema by `visard migrate`; a SQLite
+    file below the home directory, migrated by itself, if unset."""
+
+    token_pepper: SecretStr | None = None
+    """The key that tokens are hashed with: 64 hexadecimal digits, the same for all replicas, as from
+    `openssl rand -hex 32`; made below the home directory if unset."""
+
+    oidc_issuer: str | None = None
+    """Of the JWTs that are accepted besides our own tokens, exactly as in `iss`; none are if unset."""
+
+    oidc_audience: str | None = None
+    """What names this service in `aud`; required with an issuer."""
+
+    oidc_jwks_url: str | None = None
+    """Where the issuer publishes its keys, HTTPS unless on this machine; required with an issuer."""
+
+    oidc_algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = Field(
+        default=("RS256", "ES256", "EdDSA"), min_length=1
+    )
+    """Of signatures, with spaces between."""
+
+    oidc_tenant_claim: str = Field(default="tenant", min_length=1)
+    """The claim that names the tenant, or a JSON pointer like `/org/name` into one."""
+
+    oidc_scope_claim: str = Field(default="scope", min_length=1)
+    """The claim that lists the scopes, or a JSON pointer like `/realm_access/roles` into one."""
+
+    oidc_scope_prefix: str = ""
+    """What stands before the names of scopes there, such as `visard:`."""
+
+    oidc_leeway: float = Field(default=30.0, ge=0, le=300)
+    """Seconds by which the issuer's clock may differ."""
+
+    oidc_timeout: float = Field(default=5.0, gt=0, le=60)
+    """Seconds a request waits for the issuer's keys."""
+
     host: str = "127.0.0.1"
+    """Address the service listens on."""
+
     port: int = Field(default=8080, ge=0, le=65535)
+    """Of the service; 0 takes any free one."""
+
+    metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Of the measurements, which are at `/metrics` of the service itself if unset."""
+
     operations: PositiveInt = 8
+    """Requests worked on at a time, each in a thread with a decoded image or several."""
+
     queue_limit: PositiveInt = 32
+    """Requests that may wait for the device."""
+
     admitted: PositiveInt = 32
+    """Requests at a time, those that upload among them; beyond it the answer is 429."""
+
     max_upload_bytes: PositiveInt = 64 << 20
+    """Of a request body."""
+
     max_pixels: PositiveInt = 100_000_000
+    """Of an image, width times height."""
+
+    max_faces: PositiveInt = 100
+    """That are replaced in one image."""
+
+    requests_per_minute: PositiveInt | None = None
+    """Of each caller, counted in the database for all replicas; beyond it the answer is 429. No limit if unset."""
+
+    idempotency_retention: int = Field(default=24 * 3600, ge=600, le=30 * 24 * 3600)
+    """Seconds for which an answer is kept, to be given again under its `Idempotency-Key`."""
+
     upload_timeout: PositiveFloat = 60.0
+    """Seconds a request body may take to arrive."""
+
+    audit_timeout: float = Field(default=10.0, ge=2)
+    """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""
+
+    audit_checkpoint_url: str | None = None
+    """Where checkpoints are sent besides ``home``: ``PUT <url>/<tenant>.checkpoint``."""
+
+    audit_checkpoint_token: SecretStr | None = None
+    """Sent there as a bearer token."""
+
+    upkeep_interval: PositiveFloat = 60.0
+    """Seconds between two times that interrupted attempts are closed and expired records deleted."""
+
     drain_delay: NonNegativeFloat = 5.0
+    """Seconds between a stop signal, when readiness drops, and the end of accepting requests."""
+
     drain_deadline: PositiveFloat = 60.0
+    """Seconds after that in which accepted requests are finished."""
+
+    @field_validator("token_pepper")
+    @classmethod
+    def _is_pepper(cls, pepper: SecretStr | None) -> SecretStr | None:
+        if pepper is not None and not _PEPPER.fullmatch(pepper.get_secret_value()):
+            raise ValueError("64 hexadecimal digits are needed")
+        return pepper
+
+    @field_validator("oidc_algorithms", mode="before")
+    @classmethod
+    def _words(cls, algorithms: object) -> object:
+        return tuple(algorithms.split()) if isinstance(algorithms, str) else algorithms
+
+    @field_validator("oidc_jwks_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if url and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+            raise ValueError("an HTTPS URL is needed")
+        return url
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if len({self.oidc_issuer is None, self.oidc_audience is None, self.oidc_jwks_url is None}) > 1:
+            names = ", ".join(map(variable, ("oidc_issuer", "oidc_audience", "oidc_jwks_url")))
+            raise ValueError(f"{names}: set all of them or none")
+        return self
 
     def __init__(self, **values: Any) -> None:
-        _refuse_unknown(type(self))
+        environment = our_variables()
+        refuse_unknown(type(self), environment)
+        values = {**from_files(type(self), environment), **values}
         try:
             super().__init__(**values)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False, include_input=False)[0]
             # The cause quotes the value, which may be a secret.
-            raise SettingsInvalid(f"{_PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None
+            raise SettingsInvalid(f"{_where(first['loc'])}{first['msg']}") from None
+
+
+def _where(location: tuple[int | str, ...]) -> str:
+    return f"{variable(str(location[0]))}: " if location else ""
 
 
 def made_home(settings: Settings) -> Path:
@@ -134,10 +274,3 @@ def made_home(settings: Settings) -> Path:
     except OSError as error:
         raise HomeUnusable("VISARD_HOME cannot be made or is no directory") from error
     return settings.home
-
-
-def _refuse_unknown(settings: type[Settings]) -> None:
-    known = {f"{_PREFIX}{name.upper()}" for name in settings.model_fields}
-    for name in sorted(map(str.upper, os.environ)):
-        if name.startswith(_PREFIX) and not name.startswith(_OF_TESTS) and name not in known:
-            raise SettingsInvalid(f"there is no setting {name}")

@@ -1,27 +1,26 @@
-"""Fixtures for more than one room: databases. And how hard hypothesis tries."""
+"""Fixtures for more than one room: databases, a small network, a photo. And how hard the tests try."""
 
 import os
-import shutil
-import subprocess
-import tempfile
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from numpy.typing import NDArray
+from skimage.data import astronaut
 from sqlalchemy import Engine, create_engine, make_url
 
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
+from tests import effort
+from tests.postgres import PostgresServer, own_postgres
+from tests.small_bundle import write_small_bundle
 
 _SERVER_URL = "VISARD_TEST_POSTGRES_URL"
 
-# How long an example takes says nothing about the product: no deadline, no complaint about slow ones.
-_PATIENT = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("default", **_PATIENT, max_examples=50, derandomize=True)
-settings.register_profile("drills", **_PATIENT, max_examples=1000, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+effort.load_profile()
 
 
 @pytest.fixture(scope="session")
@@ -31,20 +30,18 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    directory = Path(tempfile.mkdtemp(prefix="visard-postgres-"))
-    # The server refuses to run as root.
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(directory, user)
-    data = directory / "data"
-    _postgres(user, "initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-    settings = f"-c listen_addresses='' -c unix_socket_directories={directory} -c fsync=off"
-    _postgres(user, "pg_ctl", "-D", str(data), "-l", str(directory / "log"), "-o", settings, "-w", "start")
-    try:
-        yield f"postgresql+psycopg://postgres@/postgres?host={directory}"
-    finally:
-        _postgres(user, "pg_ctl", "-D", str(data), "-m", "immediate", "-w", "stop")
-        shutil.rmtree(directory)
+    with own_postgres() as server:
+        yield server.url
+
+
+@pytest.fixture
+def stoppable_postgres() -> Iterator[PostgresServer]:
+    """A server of this test's own, to be stopped and continued; it is running again at the end."""
+    with own_postgres() as server:
+        try:
+            yield server
+        finally:
+            server.signal(signal.SIGCONT)
 
 
 @pytest.fixture
@@ -83,18 +80,13 @@ def database(empty_database: Engine) -> Engine:
     return empty_database
 
 
-def _postgres(user: str | None, program: str, *arguments: str) -> None:
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
-    binary = str(installed[-1]) if installed else shutil.which(program)
-    if binary is None:
-        pytest.fail(f"PostgreSQL is missing: install it, or set {_SERVER_URL}")
-    # Captured output would be kept open by the server and never end.
-    subprocess.run(
-        [binary, *arguments],
-        check=True,
-        user=user,
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a network that takes no time."""
+    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
+
+
+@pytest.fixture(scope="session")
+def portrait() -> NDArray[np.uint8]:
+    """(220, 200, 3): one face of about 100 x 70 pixels."""
+    return np.ascontiguousarray(astronaut()[20:240, 120:320])

@@ -11,7 +11,9 @@ from service.api.accept import wants_json
 from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
-from service.api.openapi import binary, header, operation
+from service.api.once import HEADER, PATTERN, REPLAYED, Once, answered_once, digest_of, key_of
+from service.api.openapi import binary, header, header_parameter, operation
+from service.api.problems import ANONYMIZE
 from service.api.schemas import AnonymizedImage, AnonymizeForm, ReplacedFace
 from service.errors import CallerGone
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
@@ -28,20 +30,38 @@ router = APIRouter(tags=["images"])
         AnonymizeForm,
         content={**binary("png", "jpeg", "webp", "tiff"), "application/json": AnonymizedImage},
         headers={
-            "X-Visard-Record": header("Id of the record; absent when there was no face.", format="uuid"),
+            "X-Visard-Record": header(
+                "Id of the record; absent when there was no face, or the tenant keeps none.", format="uuid"
+            ),
             "X-Visard-Faces": header("How many faces were replaced.", type="integer"),
+            REPLAYED: header("There, and `true`, if the answer was given before.", enum=["true"]),
         },
-        problems=(400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 500, 503),
+        parameters=(
+            header_parameter(
+                HEADER,
+                "Sent again with the same image and fields, a request is given the same answer. Any string of the"
+                " caller's own, a UUID for instance; it is remembered for a day unless configured otherwise.",
+                pattern=PATTERN,
+                examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
+            ),
+        ),
+        problems=ANONYMIZE,
     ),
 )
 @router.post("/anonymize", include_in_schema=False)
 async def anonymize_image(request: Request, desk: AtDesk, principal: MayAnonymize) -> Response:
     """Answer with the image, or with JSON that holds it."""
     as_json = wants_json(request.headers.get("accept", ""))
+    key = key_of(request)
     with desk.workers.admitted():
         form = await read_form(request, AnonymizeForm.names(), desk.limits)
         choices = AnonymizeForm.of(form.fields)
-        return await desk.workers.run(request, lambda gone: _carry_out(form, choices, as_json, desk, principal, gone))
+        once = None if key is None else Once(key, principal, digest_of(form, as_json))
+
+        def carry_out(gone: threading.Event) -> Response:
+            return answered_once(once, desk.replays, lambda: _carry_out(form, choices, as_json, desk, principal, gone))
+
+        return await desk.workers.run(request, carry_out)
 
 
 def _carry_out(
@@ -49,8 +69,7 @@ def _carry_out(
 ) -> Response:
     if gone.is_set():
         raise CallerGone("the caller did not wait for the answer")
-    seal = choices.seal or desk.tenants.get(principal.tenant).seal
-    ask = AnonymizeRequest(tenant=principal.tenant, **{**dict(choices), "seal": seal})
+    ask = AnonymizeRequest(tenant=principal.tenant, **dict(choices))
     made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
     desk.metrics.handled("anonymize", len(made.faces))
     return _json(made) if as_json else _image(made)

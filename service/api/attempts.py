@@ -36,7 +36,7 @@ async def log_unread(request: Request, desk: Desk, principal: Principal, error: 
         time=datetime.now(UTC),
     )
     result = _result(error)
-    outcome = Outcome(attempt=attempt.id, time=attempt.time, result=result, detail=code_of(error))
+    outcome = Outcome(attempt=attempt.id, time=attempt.time, result=result, detail=code_of(type(error)))
     await desk.workers.quickly(lambda: _commit(desk.parts.audit, attempt, outcome))
     desk.metrics.recovery(result.value)
 

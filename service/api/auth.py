@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
+from service.access.tokens import PREFIX
 from service.api.desk import AtDesk, Desk
 
 
@@ -20,9 +21,11 @@ class Allowed:
 
         Raises:
             TokenRefused: there is no valid token.
+            RateExceeded: the caller asks too often.
             ScopeMissing: its scopes do not reach.
         """
         principal = await authenticated(request, desk)
+        await spend(principal, desk)
         principal.require(self.scope)
         return principal
 
@@ -32,12 +35,28 @@ async def authenticated(request: Request, desk: Desk) -> Principal:
 
     Raises:
         TokenRefused: there is no bearer token, several, or one that is not valid.
+        IdentityProviderUnavailable: the keys to check it with cannot be had.
     """
     token = _bearer(request)
-    return await desk.workers.quickly(lambda: desk.tokens.authenticate(token))
+    if desk.oidc is None or token.startswith(PREFIX):
+        return await desk.workers.quickly(lambda: desk.tokens.authenticate(token))
+    oidc = desk.oidc
+    return await desk.workers.patiently(lambda: oidc.authenticate(token))
+
+
+async def spend(caller: Principal, desk: Desk) -> None:
+    """Count a request of a caller who is known.
+
+    Raises:
+        RateExceeded: it is one too many.
+    """
+    if desk.quota is not None:
+        quota = desk.quota
+        await desk.workers.quickly(lambda: quota.spend(caller))
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]
+MayAudit = Annotated[Principal, Depends(Allowed(Scope.AUDIT))]
 
 
 def _bearer(request: Request) -> str:

@@ -6,11 +6,13 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from service.access.principal import Principal
+from service.access.quota import Quota
 from service.access.tenants import Tenant
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.metrics import Metrics
 from service.operations.parts import Parts
+from service.replays import ReplayStore
 
 
 class Tokens(Protocol):
@@ -44,14 +46,23 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """Everything a request needs."""
+    """Everything a request needs.
+
+    Attributes:
+        tokens: our own.
+        oidc: those of an identity provider, which may have to be asked for its keys.
+        quota: of each caller; none if they may ask as often as they like.
+    """
 
     parts: Parts
     tokens: Tokens
+    oidc: Tokens | None = None
     tenants: Tenants
     metrics: Metrics
     workers: Workers
     readiness: Readiness
+    replays: ReplayStore
+    quota: Quota | None = None
     limits: UploadLimits = UploadLimits()
 
 

@@ -8,6 +8,7 @@ from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form, read_form
 from service.api.openapi import operation
+from service.api.problems import DETECT
 from service.api.schemas import DetectForm, Found, FoundFace
 from service.errors import CallerGone
 from service.operations.detect import detect
@@ -22,7 +23,7 @@ router = APIRouter(tags=["images"])
     **operation(
         DetectForm,
         content={"application/json": Found},
-        problems=(400, 401, 403, 408, 413, 415, 422, 429, 500, 503),
+        problems=DETECT,
     ),
 )
 async def detect_faces(request: Request, desk: AtDesk, principal: MayAnonymize) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service import errors
@@ -51,12 +52,18 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.RecordVersionUnknown: Answer(422),
     errors.NoFaces: Answer(422),
     errors.SelectionInvalid: Answer(422),
+    errors.TooManyFaces: Answer(422),
     errors.FormInvalid: Answer(422),
     errors.FormTypeUnsupported: Answer(415),
     errors.UploadTooLarge: Answer(413),
     errors.UploadTooSlow: Answer(408),
     errors.FileUnusable: Answer(400),
+    errors.IdempotencyKeyInvalid: Answer(400),
+    errors.IdempotencyKeyReused: Answer(422),
     errors.TenantInvalid: Answer(422),
+    errors.PolicyInvalid: Answer(422),
+    errors.ParameterInvalid: Answer(422),
+    errors.ApprovalInvalid: Answer(422),
     errors.TokenInvalid: Answer(422),
     errors.ReasonInvalid: Answer(422),
     errors.AuditValueInvalid: Answer(422),
@@ -67,6 +74,8 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.Refused: Answer(403),
     TokenRefused: Answer(401),
     errors.ScopeMissing: Answer(403),
+    errors.RateExceeded: Answer(429),
+    errors.RequestInProgress: Answer(409, retry_s=2),
     errors.TenantUnknown: Answer(403),
     errors.TenantExists: Answer(409),
     errors.TokenUnknown: Answer(404),
@@ -78,10 +87,15 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.KeysForbidden: Answer(403),
     errors.DestructionRefused: Answer(409),
     errors.AlreadyAnonymized: Answer(409),
+    errors.RecordErased: Answer(410),
+    errors.PolicyForbids: Answer(403),
+    errors.ApprovalMissing: Answer(403),
     errors.RecordMismatch: Answer(409),
     errors.BundleUnknown: Answer(409),
     errors.AuditEntriesPresent: Answer(409),
+    errors.AuditEntryUnknown: Answer(404),
     errors.Unavailable: Answer(503, retry_s=5),
+    errors.IdentityProviderUnavailable: Answer(503, retry_s=10),
     errors.KeysUnavailable: Answer(503, retry_s=5),
     errors.KeystoreInsecure: Answer(503, retry_s=60),
     errors.DatabaseUnavailable: Answer(503, retry_s=5),
@@ -94,6 +108,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.EngineClosed: Answer(503, retry_s=5),
     # Nobody reads this one; the log and the metrics do.
     errors.CallerGone: Answer(499),
+    errors.CheckpointUrlInvalid: _FAULT,
     errors.DatabaseUrlInvalid: _FAULT,
     errors.BundleInvalid: _FAULT,
     errors.PepperUnusable: _FAULT,
@@ -101,25 +116,30 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.AddressUnusable: _FAULT,
     errors.NotForProduction: _FAULT,
     errors.HomeUnusable: _FAULT,
+    errors.EvaluationUnavailable: _FAULT,
 }
 _STATUS_SLUGS = {404: "not-found", 405: "method-not-allowed"}
 
 
-def code_of(error: VisardError) -> str:
+def code_of(kind: type[VisardError]) -> str:
     """``NoFaces`` to ``no-faces``: stable, and the same in problem types and in the audit log."""
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__).strip("-")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__).strip("-")
 
 
 def problem(request_id: str, status: int, slug: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """A problem document as an answer."""
+    return Response(json.dumps(body_of(request_id, status, slug, detail)), status, headers, MEDIA_TYPE)
+
+
+def body_of(request_id: str, status: int, slug: str, detail: str) -> dict[str, str | int]:
     """A problem document."""
-    body = {
+    return {
         "type": f"urn:visard:problem:{slug}",
         "title": slug.replace("-", " ").capitalize(),
         "status": status,
         "detail": detail,
         "instance": request_id,
     }
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
 
 def fault(request_id: str) -> Response:
@@ -131,6 +151,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of ``app`` as a problem."""
     app.add_exception_handler(VisardError, _domain)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
 
 
 async def _domain(request: Request, error: Exception) -> Response:
@@ -141,13 +162,15 @@ async def _domain(request: Request, error: Exception) -> Response:
         metrics.audit_failed()
     if isinstance(known, errors.KeysUnavailable | errors.KeysForbidden):
         metrics.keys_failed()
-    slug, detail = answer.slug or code_of(known), answer.detail or str(known)
+    slug, detail = answer.slug or code_of(type(known)), answer.detail or str(known)
+    request.state.problem = slug
     return problem(request.state.request_id, answer.status, slug, detail, _headers(known, answer))
 
 
 def _headers(error: VisardError, answer: Answer) -> dict[str, str]:
-    if answer.retry_s is not None:
-        return {"Retry-After": str(answer.retry_s)}
+    retry_s = error.retry_s if isinstance(error, errors.RateExceeded) else answer.retry_s
+    if retry_s is not None:
+        return {"Retry-After": str(retry_s)}
     if isinstance(error, TokenRefused):
         return {"WWW-Authenticate": _CHALLENGE}
     if isinstance(error, errors.ScopeMissing):
@@ -160,3 +183,9 @@ async def _http(request: Request, error: Exception) -> Response:
     slug = _STATUS_SLUGS.get(raised.status_code, "http-error")
     detail = "there is nothing here" if raised.status_code == 404 else slug.replace("-", " ")
     return problem(request.state.request_id, raised.status_code, slug, detail, dict(raised.headers or {}))
+
+
+async def _parameters(request: Request, error: Exception) -> Response:
+    first = cast(RequestValidationError, error).errors()[0]
+    detail = f"the parameter '{first['loc'][-1]}': {first['msg']}"
+    return await _domain(request, errors.ParameterInvalid(detail))

@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it is ready, and what it measured."""
+"""Whether the process lives, and whether it is ready."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from fastapi import APIRouter, Response
 
 from service.api.desk import AtDesk
 from service.api.schemas import Health
-from service.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["health"])
 
@@ -36,15 +35,3 @@ async def readyz(desk: AtDesk, response: Response) -> Health:
 async def healthz(desk: AtDesk, response: Response) -> Health:
     """For those who ask for it under this name."""
     return await readyz(desk, response)
-
-
-@router.get(
-    "/metrics",
-    operation_id="metrics",
-    summary="Measurements, for Prometheus",
-    response_class=Response,
-    responses={200: {"description": "Text exposition format.", "content": {"text/plain": {}}}},
-)
-async def metrics(desk: AtDesk) -> Response:
-    """Without tenants, subjects or records."""
-    return Response(desk.metrics.render(), media_type=CONTENT_TYPE)

@@ -1,10 +1,22 @@
-"""Log lines as JSON objects."""
+"""Log lines as JSON objects, each with the id of the request it belongs to."""
 
 import json
 import logging
+import re
 import sys
+import threading
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
+
+REQUEST: ContextVar[str | None] = ContextVar("visard_request", default=None)
+"""Id of the request that is being answered."""
+
+_OURS = ("visard", "service.")
+# Ours, and signed JWTs. Nothing logs them; this is for the day when a library does.
+_TOKENS = re.compile(r"visard_[\w-]{43}|eyJ[\w-]+\.[\w-]+\.[\w-]*")
+_log = logging.getLogger("visard.process")
 
 
 class JsonLines(logging.Formatter):
@@ -16,19 +28,38 @@ class JsonLines(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
+        if REQUEST.get() is not None:
+            line["request"] = REQUEST.get()
         if record.exc_info and record.exc_info[0]:
-            line["kind"] = record.exc_info[0].__name__
-            line["where"] = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(record.exc_info[2])[-5:]]
-        return json.dumps({**line, **getattr(record, "fields", {})}, default=str)
+            line |= place_of(record.exc_info[0], record.exc_info[2])
+        return _TOKENS.sub("***", json.dumps({**line, **getattr(record, "fields", {})}, default=str))
+
+
+def place_of(kind: type[BaseException], trace: TracebackType | None) -> dict[str, object]:
+    """What may be said of an exception: its kind, and the last five places it came through."""
+    frames = traceback.extract_tb(trace)[-5:]
+    return {"kind": kind.__name__, "where": [f"{frame.name}:{frame.lineno}" for frame in frames]}
 
 
 def log_to_stderr() -> None:
-    """Send everything from INFO up to stderr."""
+    """Send everything from INFO up to stderr, warnings and what ends a thread among it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    threading.excepthook = _log_thread
     # These repeat, without our fields, what the request's own line says.
     for chatty in ("httpx", "python_multipart", "alembic", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Our own in full; of others' the first line, as asyncio and warnings put foreign texts and code behind it."""
+    text = record.getMessage()
+    return text if record.name.startswith(_OURS) else next(iter(text.splitlines()), "")
+
+
+def _log_thread(ended: threading.ExceptHookArgs) -> None:
+    _log.error("a thread ended", extra={"fields": place_of(ended.exc_type, ended.exc_traceback)})

@@ -3,13 +3,13 @@
 import logging
 import re
 import time
-import traceback
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import fault
+from service.api.logs import REQUEST, place_of
 from service.metrics import Metrics
 
 _HEADER = "X-Request-Id"
@@ -31,7 +31,10 @@ class Envelope:
             return
         request_id = _request_id(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
+        current = REQUEST.set(request_id)
         began, status = time.perf_counter(), 0
+        metrics: Metrics = scope["app"].state.desk.metrics
+        metrics.began()
 
         async def stamped(message: Message) -> None:
             nonlocal status
@@ -43,23 +46,24 @@ class Envelope:
         try:
             await self._app(scope, receive, stamped)
         except Exception as error:  # noqa: BLE001
-            _log_fault(error, request_id)
+            _log_fault(error)
             if not status:
                 await fault(request_id)(scope, receive, stamped)
         finally:
-            _account(scope, request_id, status or 499, time.perf_counter() - began)
+            _account(scope, metrics, status or 499, time.perf_counter() - began)
+            REQUEST.reset(current)
 
 
-def _account(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+def _account(scope: Scope, metrics: Metrics, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", _UNMATCHED)
-    metrics: Metrics = scope["app"].state.desk.metrics
     metrics.answered(route, status, seconds)
     fields = {
-        "request": request_id,
+        "request": scope["state"]["request_id"],
         "method": scope["method"],
         "route": route,
         "status": status,
         "seconds": round(seconds, 4),
+        "problem": scope["state"].get("problem"),
         "client": scope["client"][0] if scope.get("client") else None,
     }
     _log.info("request", extra={"fields": fields})
@@ -77,9 +81,7 @@ def _stamp(headers: MutableHeaders, request_id: str) -> None:
     headers["X-Content-Type-Options"] = "nosniff"
 
 
-def _log_fault(error: Exception, request_id: str) -> None:
+def _log_fault(error: Exception) -> None:
     # The text of a foreign exception may hold pixels, keys or URLs: where it happened must do.
-    frames = traceback.extract_tb(error.__traceback__)
-    where = [f"{frame.name}:{frame.lineno}" for frame in frames[-5:]]
-    fields = {"request": request_id, "kind": type(error).__name__, "where": where}
+    fields = {"request": REQUEST.get(), **place_of(type(error), error.__traceback__)}
     _log.error("fault", extra={"fields": fields})

@@ -1,23 +1,46 @@
 """The OpenAPI document: what FastAPI cannot see in routes that read their own forms."""
 
-from collections.abc import Mapping
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 
-from service.api.schemas import AnonymizedImage, Found, Problem
+from service.api.problems import Kinds, responses_of
+from service.api.schemas import (
+    AnonymizedImage,
+    ApprovalForm,
+    Approved,
+    ConsistencyProof,
+    EntryPage,
+    ErasedRecord,
+    Found,
+    InclusionProof,
+    KnownRecord,
+    Problem,
+)
 
 JsonObject = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-_SHARED = (AnonymizedImage, Found, Problem)
-_EXTRA_HEADERS: Mapping[int, tuple[str, str]] = {
-    401: ("WWW-Authenticate", "Bearer, RFC 6750."),
-    429: ("Retry-After", "Seconds."),
-    503: ("Retry-After", "Seconds."),
-}
+_SHARED = (
+    AnonymizedImage,
+    ApprovalForm,
+    Approved,
+    ConsistencyProof,
+    EntryPage,
+    ErasedRecord,
+    Found,
+    InclusionProof,
+    KnownRecord,
+    Problem,
+)
+_REQUEST_ID = (
+    "Id of the request, in the log and in problems: the caller's own if it is 1 to 128 of letters, digits and `._:-`,"
+    " otherwise one that is made."
+)
+_BEARER = "A token of `visard token create`, or a JWT of the identity provider that is configured."
+_IMAGE_TYPES = "image/jpeg, image/png, image/webp, image/tiff, image/bmp"
 
 
 def binary(*formats: str) -> dict[str, type[BaseModel] | None]:
@@ -30,32 +53,69 @@ def header(description: str, **schema: object) -> JsonObject:
     return {"description": description, "schema": {"type": "string", **schema}}
 
 
+def header_parameter(name: str, description: str, **schema: object) -> JsonObject:
+    """A header of a request."""
+    return {"name": name, "in": "header", **header(description, **schema)}
+
+
 def operation(
     form: type[BaseModel],
     *,
     content: Mapping[str, type[BaseModel] | None],
-    problems: tuple[int, ...],
+    problems: Kinds,
     headers: Mapping[str, JsonObject] | None = None,
+    parameters: Sequence[JsonObject] = (),
 ) -> JsonObject:
     """Keyword arguments of a route that takes a multipart form.
 
     Args:
         form: the fields besides the image.
         content: what the answer may be; None stands for bytes.
-        problems: statuses of its errors.
+        problems: how it fails.
         headers: of the answer.
+        parameters: besides the form.
+    """
+    plain = answers(content, problems, headers)
+    plain["openapi_extra"]["requestBody"] = _body(form)
+    if parameters:
+        plain["openapi_extra"]["parameters"] = list(parameters)
+    return plain
+
+
+def json_operation(form: type[BaseModel], answer: type[BaseModel], *, problems: Kinds, status: int) -> JsonObject:
+    """Keyword arguments of a route that takes and gives a JSON object."""
+    plain = answers({"application/json": answer}, problems, status=status)
+    content = {"application/json": {"schema": _schema(form, "")}}
+    plain["openapi_extra"]["requestBody"] = {"required": True, "content": content}
+    return plain
+
+
+def answers(
+    content: Mapping[str, type[BaseModel] | None],
+    problems: Kinds,
+    headers: Mapping[str, JsonObject] | None = None,
+    status: int = 200,
+) -> JsonObject:
+    """Keyword arguments of any route that needs a token.
+
+    Args:
+        content: what the answer may be; None stands for bytes or plain text.
+        problems: how it fails.
+        headers: of the answer.
+        status: of the answer.
     """
     good: JsonObject = {
         "description": "Done.",
-        "content": {kind: {"schema": _schema(model)} for kind, model in content.items()},
+        "content": {kind: {"schema": _schema(model, kind)} for kind, model in content.items()},
     }
     if headers:
         good["headers"] = dict(headers)
     return {
         "response_class": Response,
         "response_model": None,
-        "responses": {200: good, **{status: _problem(status) for status in problems}},
-        "openapi_extra": {"requestBody": _body(form), "security": [{"bearer": []}]},
+        "status_code": status,
+        "responses": {status: good, **responses_of(problems, _schema(Problem, ""))},
+        "openapi_extra": {"security": [{"bearer": []}]},
     }
 
 
@@ -73,27 +133,29 @@ def complete(app: FastAPI) -> None:
 
 def _amend(document: JsonObject) -> None:
     components = document.setdefault("components", {})
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
     schemas = components.setdefault("schemas", {})
     for model in _SHARED:
         schema = model.model_json_schema(ref_template=_REFERENCE + "{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema
+    for operations in document["paths"].values():
+        for one in operations.values():
+            _name_request(one)
 
 
-def _schema(model: type[BaseModel] | None) -> JsonObject:
-    return {"type": "string", "format": "binary"} if model is None else {"$ref": _REFERENCE + model.__name__}
+def _name_request(one: JsonObject) -> None:
+    """The id of the request goes in and comes out everywhere."""
+    given = header_parameter("X-Request-Id", _REQUEST_ID, examples=["upload-4711"])
+    one.setdefault("parameters", []).append(given)
+    for response in one["responses"].values():
+        response.setdefault("headers", {})["X-Request-Id"] = header(_REQUEST_ID)
 
 
-def _problem(status: int) -> JsonObject:
-    answer: JsonObject = {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": _schema(Problem)}},
-    }
-    if status in _EXTRA_HEADERS:
-        name, description = _EXTRA_HEADERS[status]
-        answer["headers"] = {name: header(description)}
-    return answer
+def _schema(model: type[BaseModel] | None, kind: str) -> JsonObject:
+    if model is not None:
+        return {"$ref": _REFERENCE + model.__name__}
+    return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
 
 
 def _body(form: type[BaseModel]) -> JsonObject:
@@ -106,7 +168,8 @@ def _body(form: type[BaseModel]) -> JsonObject:
         "required": ["image", *schema.get("required", ())],
         "additionalProperties": False,
     }
-    return {"required": True, "content": {"multipart/form-data": {"schema": whole}}}
+    content = {"schema": whole, "encoding": {"image": {"contentType": _IMAGE_TYPES}}}
+    return {"required": True, "content": {"multipart/form-data": content}}
 
 
 def _field(field: JsonObject) -> JsonObject:
@@ -115,4 +178,7 @@ def _field(field: JsonObject) -> JsonObject:
     if kept.get("default", ...) in (None, [], ()):
         kept.pop("default", None)
     options = [option for option in field.get("anyOf", ()) if option != {"type": "null"}]
+    choices = [choice for option in options for choice in option.get("enum", [option.get("const")])]
+    if None not in choices and len(options) > 1:
+        return {**kept, "type": "string", "enum": choices}
     return {**kept, **(options[0] if options else {})}

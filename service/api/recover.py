@@ -8,12 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.access.principal import Principal, Scope
-from service.access.refusal import TokenRefused
 from service.api.attempts import client_of, log_unread
-from service.api.auth import Allowed, authenticated
 from service.api.desk import AtDesk, Desk
+from service.api.logged import AllowedAndLogged
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
+from service.api.problems import RECOVER
 from service.api.schemas import RecoverForm
 from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
@@ -22,26 +22,15 @@ from service.plain_text import validated_text
 router = APIRouter(tags=["images"])
 
 
-class AllowedOnRecord(Allowed):
-    """As ``Allowed``, but a refusal of somebody known goes into the audit log."""
+class AllowedToRecover(AllowedAndLogged):
+    """A refusal leaves an intent and an outcome, as every attempt does."""
 
-    async def __call__(self, request: Request, desk: AtDesk) -> Principal:
-        """Authenticate and authorize; see ``Allowed``."""
-        try:
-            principal = await authenticated(request, desk)
-        except TokenRefused as refusal:
-            if refusal.principal is not None:
-                await log_unread(request, desk, refusal.principal, refusal)
-            raise
-        try:
-            principal.require(self.scope)
-        except Refused as refusal:
-            await log_unread(request, desk, principal, refusal)
-            raise
-        return principal
+    async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+        """Commit both."""
+        await log_unread(request, desk, principal, refusal)
 
 
-MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
+MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
 
 
 @router.post(
@@ -57,7 +46,7 @@ MayRecover = Annotated[Principal, Depends(AllowedOnRecord(Scope.RECOVER))]
             "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
             "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
         },
-        problems=(400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503),
+        problems=RECOVER,
     ),
 )
 @router.post("/recover", include_in_schema=False)

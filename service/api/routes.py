@@ -7,37 +7,46 @@ from typing import Any
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import anonymize, detect, errors, health, openapi, recover
+from service.api import anonymize, approvals, audit, detect, errors, health, metrics, openapi, records, recover
 from service.api.desk import Desk
 from service.api.middleware import Envelope
 
 _Lifespan = Callable[[FastAPI], Any]
 
 
-def create_api(desk: Desk, close: Callable[[], None] = lambda: None) -> FastAPI:
+def create_api(
+    desk: Desk,
+    close: Callable[[], None] = lambda: None,
+    start: Callable[[], None] = lambda: None,
+    *,
+    with_metrics: bool = True,
+) -> FastAPI:
     """The service over HTTP.
 
     Args:
         desk: what its routes work with.
         close: called once, after the last answer.
+        start: called once, before the first.
+        with_metrics: whether measurements are among the routes.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        start()
         yield
         close()
 
-    app = _application(lifespan)
+    app = _application(lifespan, with_metrics)
     app.state.desk = desk
     return app
 
 
 def openapi_document() -> dict[str, Any]:
     """What ``/openapi.json`` answers."""
-    return _application(None).openapi()
+    return _application(None, True).openapi()
 
 
-def _application(lifespan: _Lifespan | None) -> FastAPI:
+def _application(lifespan: _Lifespan | None, with_metrics: bool) -> FastAPI:
     app = FastAPI(
         title="Visard",
         version=__version__,
@@ -47,8 +56,10 @@ def _application(lifespan: _Lifespan | None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for room in (anonymize, detect, recover, health):
+    for room in (anonymize, detect, recover, audit, approvals, records, health):
         app.include_router(room.router)
+    if with_metrics:
+        app.include_router(metrics.router)
     app.add_middleware(Envelope)
     errors.install(app)
     openapi.complete(app)

@@ -1,36 +1,55 @@
 """Blocking work for the event loop: bounded threads, bounded admission, and callers who leave."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from starlette.requests import Request
 
-from service.errors import EngineBusy
+from service.errors import DatabaseUnavailable, EngineBusy, Unavailable
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
+_REMOTE_THREADS = 8
+_GRACE_S = 1.0
+_PAUSES_S = (0.5, 1.0, 2.0, 4.0)
+_log = logging.getLogger(__name__)
 
 
 class Workers:
-    """Two pools: one for the operations, a small one for look-ups that must not wait behind them.
+    """Four pools: operations; look-ups that must not wait behind them; strangers' servers; what answers leave to do.
 
     Admission is bounded too, from the first byte of an upload to the last of the answer: what is admitted
     holds an image in memory.
     """
 
-    def __init__(self, threads: int, admitted: int) -> None:
+    def __init__(
+        self,
+        threads: int,
+        admitted: int,
+        patience: float = 10.0,
+        on_failed: Callable[[Exception], None] = lambda _: None,
+    ) -> None:
         """Make the pools.
 
         Args:
             threads: operations at a time.
             admitted: requests at a time, those that upload or wait among them.
+            patience: seconds a look-up may take, the wait for a thread included.
+            on_failed: told of what failed after its answer.
         """
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
+        self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="visard-remote")
+        self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
+        self._closing = threading.Event()
+        self._on_failed = on_failed
+        self._patience = patience
         self._limit = admitted
         self._admitted = 0
 
@@ -50,13 +69,25 @@ class Workers:
             self._admitted -= 1
 
     async def quickly(self, call: Callable[[], _T]) -> _T:
-        """Run a look-up."""
-        return await asyncio.get_running_loop().run_in_executor(self._quick, call)
+        """Run a look-up.
+
+        Raises:
+            DatabaseUnavailable: it did not end in time; it may still.
+        """
+        try:
+            # A little more than the database is allowed: whoever asks it says better what was wrong.
+            return await asyncio.wait_for(_in(self._quick, call), self._patience + _GRACE_S)
+        except TimeoutError:
+            raise DatabaseUnavailable("the database does not answer") from None
+
+    async def patiently(self, call: Callable[[], _T]) -> _T:
+        """Run a look-up that may wait for somebody else's server, and must not keep the others waiting."""
+        return await _in(self._remote, call)
 
     async def run(self, request: Request, call: Callable[[threading.Event], _T]) -> _T:
         """Run an operation, whose event is set as soon as the client is gone; the body has been read."""
         gone = threading.Event()
-        work = asyncio.get_running_loop().run_in_executor(self._slow, call, gone)
+        work = _in(self._slow, lambda: call(gone))
         watch = asyncio.create_task(_watch(request, gone))
         try:
             # Shielded: the operation itself sees the event and ends, with its audit entries in order.
@@ -67,10 +98,41 @@ class Workers:
         finally:
             watch.cancel()
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Run what an answer leaves to be done; in turn, several times if it must be, and before the process ends."""
+        self._late.submit(self._finish, call)
+
+    def _finish(self, call: Callable[[], None]) -> None:
+        error = _failure(call)
+        for pause_s in _PAUSES_S:
+            if not isinstance(error, Unavailable) or self._closing.wait(pause_s):
+                break
+            error = _failure(call)
+        if error is not None:
+            _log.error("what an answer left to be done failed: %s", type(error).__name__)
+            self._on_failed(error)
+
     def close(self) -> None:
-        """Let what runs end and start nothing more."""
+        """Let what runs end, finish what answers left to be done, and start nothing more."""
         self._slow.shutdown(cancel_futures=True)
+        self._closing.set()
+        self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)
+        self._remote.shutdown(cancel_futures=True)
+
+
+def _in(pool: ThreadPoolExecutor, call: Callable[[], _T]) -> "asyncio.Future[_T]":
+    """Run in a thread that knows, as its caller does, which request it works for."""
+    return asyncio.get_running_loop().run_in_executor(pool, copy_context().run, call)
+
+
+def _failure(call: Callable[[], None]) -> Exception | None:
+    """What went wrong, whatever it was: nobody waits for it, and the next must run."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001
+        return error
+    return None
 
 
 async def _watch(request: Request, gone: threading.Event) -> None:

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     APPROVAL = "approval"
     ERASE = "erase"
+    ERASED = "erased"
+    FOREIGN_ATTEMPT = "foreign-attempt"
     KEY_DESTRUCTION = "key-destruction"
     """Asked for: without an entry that it was done, nobody may rely on either."""
     KEY_DESTROYED = "key-destroyed"
@@ -108,6 +110,7 @@ class Outcome:
         record: the record found.
         key_version: the key used.
         fidelity: what was handed out.
+        approval: the approval of a second person that was used.
 
     Raises:
         ValueError: ``detail`` is no such code.
@@ -120,6 +123,7 @@ class Outcome:
     record: UUID | None = None
     key_version: int | None = None
     fidelity: str | None = None
+    approval: UUID | None = None
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.detail):
@@ -128,6 +132,7 @@ class Outcome:
     def fields(self) -> dict[str, Value]:
         """What the entry says beyond tenant, kind, attempt and time."""
         return {
+            "approval": _text(self.approval),
             "detail": self.detail,
             "fidelity": self.fidelity,
             "key_version": self.key_version,

@@ -35,14 +35,14 @@ class AuditLog:
         signer: Signer,
         shipper: Shipper | None = None,
         *,
-        timeout: float = 10,
+        timeout: float | None = None,
         prefix: str = DEFAULT_PREFIX,
         on_failed_shipping: Callable[[Exception], None] = log_failed_shipping,
     ) -> None:
         """Append to the logs in a database.
 
         Args:
-            timeout: seconds after which the database is given up.
+            timeout: seconds after which the database is given up; the engine's patience by default.
             prefix: of the logs' origins.
             on_failed_shipping: told of every checkpoint that did not get out; the entry is committed all the same.
         """

@@ -71,24 +71,25 @@ def stored_log(engine: Engine, tenant: str) -> Iterator[StoredLog]:
     Raises:
         DatabaseUnavailable: the database did not answer.
     """
-    query = select(*_raw(audit_entries)).where(audit_entries.c.tenant == tenant).order_by(audit_entries.c.index)
-    newest = select(*_raw(audit_heads)).where(audit_heads.c.tenant == tenant)
+    query = select(*raw_columns(audit_entries)).where(audit_entries.c.tenant == tenant).order_by(audit_entries.c.index)
+    newest = select(*raw_columns(audit_heads)).where(audit_heads.c.tenant == tenant)
     with snapshot(engine) as connection:
         head = connection.execute(newest).mappings().first()
         rows = connection.execute(query.execution_options(yield_per=500)).mappings()
-        entries = (_entry(row) for row in rows)
+        entries = (read_entry(row) for row in rows)
         if head is None:
             yield StoredLog(tenant, entries, None)
         else:
             yield StoredLog(tenant, entries, _text(head["checkpoint"]), (_number(head["size"]), _bytes(head["edge"])))
 
 
-def _raw(table: Table) -> list[ColumnElement[Any]]:
+def raw_columns(table: Table) -> list[ColumnElement[Any]]:
     """Column types would raise on what someone else wrote there; garbage is to be reported."""
     return [type_coerce(column, NullType()).label(column.name) for column in table.c]
 
 
-def _entry(row: RowMapping) -> StoredEntry:
+def read_entry(row: RowMapping) -> StoredEntry:
+    """One row, read with ``raw_columns``."""
     return StoredEntry(
         index=_number(row["index"]),
         body=_bytes(row["body"]),

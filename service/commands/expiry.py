@@ -1,4 +1,4 @@
-"""The parameter type of ``--expires``: a length of time, or a date."""
+"""The parameter types of ``--expires`` and ``--expires-after``: a length of time, or a date."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,21 @@ import click
 
 _LENGTH = re.compile(r"([0-9]{1,5})([dh])")
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1)}
+
+
+class Lifetime(click.ParamType[timedelta]):
+    """``30d`` or ``12h``."""
+
+    name = "length of time"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """See the class."""
+        if isinstance(value, timedelta):
+            return value
+        length = _LENGTH.fullmatch(value)
+        if length is None:
+            self.fail(f"'{value}' is not like 30d or 12h", param, ctx)
+        return int(length[1]) * _UNITS[length[2]]
 
 
 class Expiry(click.ParamType[datetime]):

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from service.app import Custody, open_custody
+from service.assembly import Custody, open_custody
 from service.keys.provider import KeyVersion
 from service.operations.shred import doomed, shred
 from service.plain_text import validated_text

@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 from tqdm import tqdm
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.commands.exits import exit_code, worst
 from service.commands.files import SUFFIX_OF, distinct, format_of, photos_below, read_file, write_file
 from service.core.solver import Progress
@@ -44,9 +44,7 @@ def _choice(literal: object, *more: str) -> click.Choice[str]:
 @click.option("--coverage", type=_choice(Coverage), default="face", show_default=True)
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per sample of the output; 16 needs PNG or TIFF.")
 @click.option("--format", "format_", type=_choice(OutputFormat, "same"), help="Default: what OUT's name says.")
-@click.option(
-    "--seal", type=_choice(SealPolicy), default="record", show_default=True, help="Where exact faces are kept."
-)
+@click.option("--seal", type=_choice(SealPolicy), help="Where exact faces are kept. Default: the tenant's policy.")
 @click.option("--metadata", type=_choice(MetadataPolicy), default="strip", show_default=True)
 @click.option("--no-faces", type=click.Choice(["error", "pass"]), default="error", show_default=True)
 @click.option("--again", is_flag=True, help="Anonymize an image that is anonymized already.")

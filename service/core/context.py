@@ -36,8 +36,8 @@ class Context:
         """The same context on ``device``."""
         return type(self)(*(plane.to(device) for plane in self._planes()))
 
-    def select(self, faces: slice) -> Self:
-        """The context of a range of faces."""
+    def select(self, faces: slice | Tensor) -> Self:
+        """The context of a range of faces, or of those a (B,) bool or integer tensor picks."""
         return type(self)(*(plane[faces] for plane in self._planes()))
 
     @classmethod
@@ -93,7 +93,7 @@ def landmark_map(points: Tensor, resolution: int) -> Tensor:
     Returns:
         (B, 1, R, R) float32 in [0, 1].
     """
-    centres = torch.arange(resolution, dtype=torch.float64) + 0.5
+    centres = torch.arange(resolution, dtype=torch.float64, device=points.device) + 0.5
     sigma = resolution / 40
     gx = torch.exp(-((centres - points[..., :1]) ** 2) / (2 * sigma**2))
     gy = torch.exp(-((centres - points[..., 1:]) ** 2) / (2 * sigma**2))

@@ -42,14 +42,19 @@ def invert_ddim(
     return _walk(denoiser, context, pixels, ddim_times(steps), progress)
 
 
+def ddim_step(denoiser: Denoiser, context: Context, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """One step from time ``a`` to ``b``, up or down; shapes as for ``sample_ddim``."""
+    v = denoiser(x, a.expand(len(context)), context)
+    cos_a, sin_a = cos_sin(a)
+    cos_b, sin_b = cos_sin(b)
+    return cos_b * (cos_a * x - sin_a * v) + sin_b * (sin_a * x + cos_a * v)
+
+
 @torch.inference_mode()
 def _walk(denoiser: Denoiser, context: Context, x: Tensor, times: Tensor, progress: Progress | None) -> Tensor:
     x = x * context.generate
     for a, b in pairwise(times.to(x.device)):
-        v = denoiser(x, a.expand(len(context)), context)
-        cos_a, sin_a = cos_sin(a)
-        cos_b, sin_b = cos_sin(b)
-        x = cos_b * (cos_a * x - sin_a * v) + sin_b * (sin_a * x + cos_a * v)
+        x = ddim_step(denoiser, context, x, a, b)
         if progress is not None:
             progress()
     return x

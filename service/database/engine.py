@@ -3,13 +3,15 @@
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from service.database import patience as patient
 from service.errors import DatabaseUnavailable, DatabaseUrlInvalid
 
 POSTGRESQL = "postgresql+psycopg"
@@ -19,6 +21,9 @@ _PATIENCE_S = 10
 _BEGIN = "visard_begin"
 _NO_TRANSACTION = ""
 _PATIENCE = "visard_patience"
+_LISTENER = "visard_listener"
+_SERVER_SHARE = 0.8
+"""Of a caller's patience: a server that waits for a lock is to give up before its caller gives up the server."""
 _PRAGMAS = (
     f"busy_timeout={_PATIENCE_S * 1000}",
     "journal_mode=WAL",
@@ -29,10 +34,14 @@ _PRAGMAS = (
 )
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, patience: float = _PATIENCE_S) -> Engine:
     """An engine for ``sqlite:///FILE`` or ``postgresql+psycopg://...``; connects only when used.
 
     A missing SQLite file is created for its owner only (0600); its directory must exist.
+
+    Args:
+        url: of the database.
+        patience: seconds after which a transaction is given up, its connection and its commit included; at least 2.
 
     Raises:
         DatabaseUrlInvalid: neither of the two.
@@ -41,10 +50,15 @@ def make_engine(url: str) -> Engine:
     parsed = _parsed(url)
     # A statement's parameters are keys and pixels to us: they stay out of error texts.
     if parsed.drivername == POSTGRESQL:
-        connect = {"connect_timeout": _PATIENCE_S}
-        return create_engine(parsed, hide_parameters=True, pool_pre_ping=True, connect_args=connect)
+        options = {_PATIENCE: max(patience, patient.LEAST_S), _LISTENER: patient.Listener()}
+        # The threads that use it bound the pool: nobody must wait for those who wait for a silent server.
+        engine = create_engine(
+            parsed, hide_parameters=True, pool_pre_ping=True, max_overflow=-1, execution_options=options
+        )
+        event.listen(engine, "do_connect", _connect)
+        return engine
     _create_private(Path(parsed.database or ""))
-    engine = create_engine(parsed, hide_parameters=True)
+    engine = create_engine(parsed, hide_parameters=True, execution_options={_PATIENCE: patience})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -57,25 +71,27 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     Raises:
         DatabaseUnavailable: the database did not take part, or the commit failed.
     """
-    with _translated(), engine.begin() as connection:
+    with _translated(), _within(engine, _patience_of(engine)), engine.begin() as connection:
         yield connection
 
 
 @contextmanager
-def writing(engine: Engine, patience: float = _PATIENCE_S) -> Iterator[Connection]:
+def writing(engine: Engine, patience: float | None = None) -> Iterator[Connection]:
     """A transaction that is going to write: on SQLite the only one from its begin.
 
     Args:
-        patience: seconds after which a wait for others, and on PostgreSQL any statement, is given up.
+        patience: seconds after which a wait for others, and on PostgreSQL all of it, is given up; the engine's by
+            default.
 
     Raises:
         DatabaseUnavailable: as for ``transaction``, or the patience ended.
     """
-    options = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE", _PATIENCE: patience})
-    with _translated(), options.begin() as connection:
+    seconds = _patience_of(engine) if patience is None else patience
+    options = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE", _PATIENCE: seconds})
+    with _translated(), _within(engine, seconds), options.begin() as connection:
         if connection.dialect.name != SQLITE:
             for setting in ("lock_timeout", "statement_timeout"):
-                connection.exec_driver_sql(f"SET LOCAL {setting} = {_milliseconds(patience)}")
+                connection.exec_driver_sql(f"SET LOCAL {setting} = {_milliseconds(seconds * _SERVER_SHARE)}")
         yield connection
 
 
@@ -84,7 +100,7 @@ def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
     """A transaction that runs alone among those of the same name, across processes.
 
     On PostgreSQL it holds an advisory lock until it ends; on SQLite it is the only writer. What it reads is
-    therefore still true when it writes.
+    therefore still true when it writes. It may take its time, as a migration does.
 
     Raises:
         DatabaseUnavailable: as for ``transaction``, or others kept the lock for too long.
@@ -101,13 +117,15 @@ def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """A transaction that only reads, and sees the database as of one instant.
 
+    It may take its time as long as answers come.
+
     Raises:
         DatabaseUnavailable: as for ``transaction``.
     """
     reading = engine
     if engine.dialect.name != SQLITE:
         reading = engine.execution_options(isolation_level="REPEATABLE READ")
-    with transaction(reading) as connection:
+    with _translated(), _within(engine, each_s=_patience_of(engine)), reading.begin() as connection:
         yield connection
 
 
@@ -158,10 +176,29 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     options = connection.get_execution_options()
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={_milliseconds(options.get(_PATIENCE, _PATIENCE_S))}").close()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={_milliseconds(options[_PATIENCE])}").close()
     statement = options.get(_BEGIN, "BEGIN")
     if statement != _NO_TRANSACTION:
         connection.exec_driver_sql(statement)
+
+
+def _connect(_dialect: Any, _entry: Any, arguments: list[Any], parameters: dict[str, Any]) -> Any:
+    return patient.connect(*arguments, **parameters)
+
+
+def _patience_of(engine: Engine) -> float:
+    seconds: float = engine.get_execution_options()[_PATIENCE]
+    return seconds
+
+
+def _within(
+    engine: Engine, whole_s: float = float("inf"), each_s: float = float("inf")
+) -> AbstractContextManager[None]:
+    """Bound the waits for a server; SQLite has none, and bounds the wait for others by itself."""
+    listener = engine.get_execution_options().get(_LISTENER)
+    if listener is None:
+        return nullcontext()
+    return patient.patience(listener, whole_s=max(whole_s, patient.LEAST_S), each_s=each_s)
 
 
 def _milliseconds(seconds: float) -> int:

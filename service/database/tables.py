@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    false,
 )
 from sqlalchemy.engine import Dialect
 
@@ -62,8 +64,20 @@ records = Table(
     Column("record", LargeBinary, nullable=False),
     Column("seal", LargeBinary, nullable=True),
     Column("secret", LargeBinary, nullable=True),
+    Column("erasable", Boolean, nullable=False, server_default=false()),
+    Column("expires", UtcDateTime, nullable=True),
     Index(None, "tenant", "pixels_digest"),
+    Index(None, "pixels_digest"),
     Index(None, "tenant", "custodian", "key_version"),
+    Index(None, "expires"),
+)
+
+removed_records = Table(
+    "removed_records",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("removed", UtcDateTime, nullable=False),
 )
 
 tenants = Table(
@@ -72,6 +86,10 @@ tenants = Table(
     Column("name", String(63), primary_key=True),
     Column("created", UtcDateTime, nullable=False),
     Column("seal", String(16), nullable=False),
+    Column("erasable", Boolean, nullable=False, server_default=false()),
+    Column("lifetime_s", BigInteger, nullable=True),
+    Column("irreversible", Boolean, nullable=False, server_default=false()),
+    Column("approvals", String(16), nullable=False, server_default="none"),
 )
 
 tokens = Table(
@@ -87,6 +105,43 @@ tokens = Table(
     Column("revoked", UtcDateTime, nullable=True),
     Column("last_used", UtcDateTime, nullable=True),
     Index(None, "tenant"),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("request", LargeBinary, nullable=False),
+    Column("holder", Uuid, nullable=False),
+    Column("lease_until", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("head", LargeBinary, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    Index(None, "expires"),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("paid_until", BigInteger, nullable=False),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("subject", String(1000), nullable=False),
+    Column("record", Uuid, nullable=True),
+    Column("case", String(1000), nullable=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("expires", UtcDateTime, nullable=False),
+    Column("used", UtcDateTime, nullable=True),
+    Column("used_by", Uuid, nullable=True),
+    Index(None, "tenant", "expires"),
+    Index(None, "used_by"),
 )
 
 audit_entries = Table(

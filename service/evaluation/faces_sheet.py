@@ -15,6 +15,7 @@ from service.faces.layout import PlacedFace
 _SIDE = 128
 _LABEL = 14
 _COLUMNS = 4
+_ACROSS = 10
 _LETTERS = 34
 _AROUND = 0.8  # of the longer side of the box, from its centre
 
@@ -27,8 +28,8 @@ def write_shown(shown: Sequence[Shown], path: Path) -> None:
     for one in shown:
         face = max(one.made.faces, key=_area)
         pictures = (one.original, one.made.picture)
-        rows.append((one.name, [_cut(np.asarray(picture.pixels), face) for picture in pictures]))
-    _write(rows, path)
+        rows.append((one.name, [cut_face(np.asarray(picture.pixels), face) for picture in pictures]))
+    write_rows(rows, path)
 
 
 def write_returned(returned: Iterable[Returned], studio: Studio, path: Path) -> None:
@@ -37,8 +38,8 @@ def write_returned(returned: Iterable[Returned], studio: Studio, path: Path) -> 
     for one in returned:
         face = max(one.made.faces, key=_area)
         pictures = (one.original, one.made.picture, one.recovered, studio.wrong_key(one.made))
-        rows.append((one.portrait.name, [_cut(np.asarray(picture.pixels), face) for picture in pictures]))
-    _write(rows, path)
+        rows.append((one.portrait.name, [cut_face(np.asarray(picture.pixels), face) for picture in pictures]))
+    write_rows(rows, path)
 
 
 def _area(face: PlacedFace) -> int:
@@ -46,7 +47,8 @@ def _area(face: PlacedFace) -> int:
     return (right - left) * (bottom - top)
 
 
-def _cut(pixels: Pixels, face: PlacedFace) -> Pixels:
+def cut_face(pixels: Pixels, face: PlacedFace) -> Pixels:
+    """(128, 128, 3), the face with some of its surroundings."""
     left, top, right, bottom = face.box
     half = max(1, round(max(right - left, bottom - top) * _AROUND))
     x, y = (left + right) // 2, (top + bottom) // 2
@@ -55,7 +57,18 @@ def _cut(pixels: Pixels, face: PlacedFace) -> Pixels:
     return np.asarray(cv2.resize(square, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
-def _write(rows: Sequence[Row], path: Path) -> None:
+def write_grid(faces: Sequence[Pixels], path: Path) -> None:
+    """Faces of one size side by side, row by row."""
+    if not faces:
+        return
+    side = faces[0].shape[0]
+    sheet = Image.new("RGB", (min(_ACROSS, len(faces)) * side, -(-len(faces) // _ACROSS) * side), "white")
+    for index, face in enumerate(faces):
+        sheet.paste(Image.fromarray(face), (index % _ACROSS * side, index // _ACROSS * side))
+    sheet.save(path)
+
+
+def write_rows(rows: Sequence[Row], path: Path) -> None:
     """Rows side by side in columns, each with its name above."""
     if not rows:
         return

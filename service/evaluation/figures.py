@@ -57,6 +57,29 @@ class Spread(Figures):
         return f"median {self.median:.1f}, worst {self.worst:.1f} (n = {self.count})"
 
 
+class Distribution(Figures):
+    """Median and the middle nine tenths of values; None when there are none."""
+
+    median: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+    @classmethod
+    def over(cls, values: Iterable[float]) -> Self:
+        """Summarize ``values``."""
+        seen = list(values)
+        if not seen:
+            return cls(median=None, low=None, high=None, count=0)
+        low, median, high = (float(value) for value in np.percentile(seen, [5, 50, 95]))
+        return cls(median=median, low=low, high=high, count=len(seen))
+
+    def __str__(self) -> str:
+        if self.median is None or self.low is None or self.high is None:
+            return "none"
+        return f"{self.median:.3f} (90 %: {self.low:.3f} to {self.high:.3f}; n = {self.count})"
+
+
 def psnr(one: NDArray[Any], other: NDArray[Any], top: int = 255) -> float:
     """Peak signal-to-noise ratio in dB, at most ``EQUAL_DB``.
 

@@ -40,7 +40,7 @@ def choose_photos(data: Path, limit: int, seed: int) -> list[Photo]:
     try:
         for source in _sources(data):
             rank = hashlib.sha256(f"{seed}:{source.name}".encode()).digest()
-            person = _person(source.name)
+            person = person_of(source.name)
             if person not in best or rank < best[person][0]:
                 best[person] = rank, source
         chosen = [source for _, source in sorted(best.values(), key=lambda ranked: ranked[0])][:limit]
@@ -58,7 +58,7 @@ class _Source:
     read: Callable[[], bytes]
 
 
-def _person(name: str) -> str:
+def person_of(name: str) -> str:
     """``Ada_Lovelace_0001`` is a photo of ``Ada_Lovelace``; other names are people of their own."""
     numbered = _NUMBERED.fullmatch(name)
     return numbered.group(1) if numbered else name

@@ -4,10 +4,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.batch import measure_batch
@@ -18,6 +16,7 @@ from service.evaluation.game import play
 from service.evaluation.large import SIZE, measure_large
 from service.evaluation.photos import Photo, choose_photos
 from service.evaluation.portraits import Portrait, make_portrait
+from service.evaluation.progress import bar
 from service.evaluation.report import RoundtripReport
 from service.evaluation.schemes import measure_schemes
 from service.evaluation.strangers import measure_strangers
@@ -25,8 +24,6 @@ from service.evaluation.studio import TENANT, Studio
 from service.imaging import decode
 from service.operations.parts import Parts
 from service.operations.picture import as_bytes
-
-_T = TypeVar("_T")
 
 _ON_SHEET = 40
 _PART = 5
@@ -76,10 +73,10 @@ def _measured(
     if not portraits:
         raise NoFaces("no photo of the set shows a face")
     few = portraits[: max(1, len(photos) // _PART)]
-    exact, shown = measure_exact(_bar(photos, "exact"), studio)
+    exact, shown = measure_exact(bar(photos, "exact"), studio)
     write_shown(shown[:_ON_SHEET], out / "faces.png")
-    generative, returned = measure_generative(_bar(portraits, "generative"), studio)
-    write_returned(_bar(returned[:_ON_SHEET], "sheet"), studio, out / "recoveries.png")
+    generative, returned = measure_generative(bar(portraits, "generative"), studio)
+    write_returned(bar(returned[:_ON_SHEET], "sheet"), studio, out / "recoveries.png")
     return RoundtripReport(
         data=name,
         photos=len(photos),
@@ -89,8 +86,8 @@ def _measured(
         portraits=len(portraits),
         exact=exact,
         generative=generative,
-        schemes=measure_schemes(_bar(few, "recompression"), studio),
-        strangers=measure_strangers(_bar(returned[: 2 * len(few)], "wrong key"), studio, seed),
+        schemes=measure_schemes(bar(few, "recompression"), studio),
+        strangers=measure_strangers(bar(returned[: 2 * len(few)], "wrong key"), studio, seed),
         game=play(portraits, studio, trials=_trials(len(photos)), count=_SCENES, seed=seed, scheme="band-rotation"),
         batch=measure_batch(portraits, studio),
         cost=measure_cost(portraits[0], studio, _ROUNDS),
@@ -106,12 +103,8 @@ def _trials(photos: int) -> int:
 
 def _portraits(photos: Iterable[Photo], studio: Studio) -> Iterable[Portrait]:
     resolution = studio.parts.bundles.default.manifest.numerics.resolution
-    for photo in _bar(photos, "photos"):
+    for photo in bar(photos, "photos"):
         pixels = as_bytes(decode(photo.data, studio.parts.limits).pixels)
         portrait = make_portrait(photo.name, np.ascontiguousarray(pixels), studio.parts.detector, resolution)
         if portrait is not None:
             yield portrait
-
-
-def _bar(items: Iterable[_T], what: str) -> "tqdm[_T]":
-    return tqdm(items, desc=what, leave=False, disable=None)

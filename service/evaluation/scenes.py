@@ -46,10 +46,10 @@ def scenes(portraits: Sequence[Portrait], count: int) -> Iterator[Scene]:
     for i in range(count):
         context, one, other = (portraits[(_APART * i + j) % total] for j in range(_APART))
         face = context.faces[context.main]
-        yield Scene(face, *(_with_face(context, face, giver) for giver in (one, other)))
+        yield Scene(face, *(with_face(context, face, giver) for giver in (one, other)))
 
 
-def _with_face(context: Portrait, face: PlacedFace, giver: Portrait) -> Portrait:
+def with_face(context: Portrait, face: PlacedFace, giver: Portrait) -> Portrait:
     """The context's photo with the giver's main face under the mask."""
     alone = Portrait(context.name, context.pixels.copy(), (face,))
     given = giver.faces[giver.main]

@@ -14,6 +14,7 @@ from service.errors import ImageDamaged, ImageTooLarge, MultiFrame, UnsupportedF
 from service.imaging.limits import MAX_ICC, MAX_XMP, Limits, inflate
 from service.imaging.metadata import orientation_of
 from service.imaging.picture import Extras, Stored
+from service.imaging.png_data import data_size, require_data
 from service.imaging.raster import open_as, rgb_and_alpha, save_as
 from service.imaging.record_parts import join_record, split_record
 
@@ -35,6 +36,7 @@ class _Header:
     height: int
     depth: int
     colour: int
+    interlaced: bool
 
 
 @dataclass(slots=True)
@@ -62,6 +64,9 @@ def read_png(data: bytes, limits: Limits) -> Stored:
     if header is None:
         raise ImageDamaged("the PNG has no header")
     record = join_record(parts.record)
+    bits = header.depth * _SAMPLES[header.colour]
+    size = data_size(header.width, header.height, bits, header.interlaced)
+    require_data((body for kind, body in parts.essential if kind == b"IDAT"), size)
     pixels, alpha = _decode_16(header, parts) if header.depth == 16 else _decode_8(header, parts)
     return Stored(
         pixels=pixels,
@@ -147,7 +152,7 @@ def _header(body: bytes, limits: Limits) -> _Header:
     limits.check_size(width, height)
     if colour not in _SAMPLES or compression or filtering or interlace > 1:
         raise ImageDamaged("the PNG has an invalid header")
-    return _Header(width, height, depth, colour)
+    return _Header(width, height, depth, colour, bool(interlace))
 
 
 def _collect(parts: _Parts, kind: bytes, body: bytes) -> None:

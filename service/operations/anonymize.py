@@ -1,8 +1,6 @@
 """Anonymize one image: decode, detect, derive, replace, record, store, encode."""
 
-import os
 from dataclasses import asdict, astuple, dataclass, replace
-from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -16,7 +14,7 @@ from service.core.scheme import Plan, levels_to_model, model_to_levels
 from service.core.solver import Progress
 from service.core.transform import Norms, Scheme
 from service.engine import FaceTask
-from service.errors import AlreadyAnonymized, NoFaces
+from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
 from service.faces.crops import FaceView, paste_face, thumbnail, view_face
 from service.faces.detection import Box, Detection
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
@@ -24,15 +22,13 @@ from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE, find_faces
 from service.faces.selection import select
 from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
-from service.operations.custody import RecordKeys
 from service.operations.detect import checked
+from service.operations.keeping import Custody, chosen_policy, keep
 from service.operations.parts import Parts
+from service.operations.phases import timed
 from service.operations.picture import as_bytes, is_lossy, with_depth
-from service.records.codec import write_record
-from service.records.record import NONCE_BYTES, FaceRecord, Record
-from service.records.seal import seal_pixels
-from service.records.store import StoredRecord
-from service.tenancy import SealPolicy
+from service.records.record import FaceRecord, Record
+from service.tenancy import Policy, SealPolicy
 from service.weights.manifest import Numerics
 
 
@@ -44,7 +40,7 @@ class AnonymizeRequest:
         tenant: whose key drives the faces; from the caller's credentials.
         format: of the output; ``same`` keeps the input's (BMP becomes PNG).
         depth: bits per sample of the output; None keeps the input's.
-        seal: where the exact faces are kept.
+        seal: where the exact faces are kept; None for what the tenant has chosen.
         coverage: ``face``, or ``head`` to replace hair and ears too.
         metadata: what survives of the input's.
         no_faces: what to do with an image without faces.
@@ -59,7 +55,7 @@ class AnonymizeRequest:
     tenant: str
     format: Literal["same"] | OutputFormat = "same"
     depth: Literal[8, 16] | None = None
-    seal: SealPolicy = "record"
+    seal: SealPolicy | None = None
     coverage: Coverage = "face"
     metadata: MetadataPolicy = "strip"
     no_faces: Literal["error", "pass"] = "error"
@@ -78,7 +74,7 @@ class Anonymized:
     Attributes:
         data: the image file.
         format: of the file.
-        record: id of the record; None when there was no face.
+        record: id of the record; None when there was no face, or the tenant wants none.
         faces: the faces that were replaced.
     """
 
@@ -94,9 +90,12 @@ def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Pr
     Raises:
         BadInput: the image cannot be read, holds no face, or cannot be written as asked.
         AlreadyAnonymized: and ``again`` was not given.
+        PolicyForbids: a seal was asked for by an irreversible tenant.
         Refused, Unavailable: the tenant's key, or the database, does not answer as needed.
     """
-    picture = decode(data, parts.limits)
+    policy = chosen_policy(parts.tenants.policy_of(request.tenant), request.seal)
+    with timed(parts.observer, "decode"):
+        picture = decode(data, parts.limits)
     if not request.again and _was_anonymized(picture, request.tenant, parts):
         raise AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
     output = format_for(picture.format, request.format)
@@ -107,8 +106,10 @@ def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Pr
     if not scene.faces:
         if request.no_faces == "error":
             raise NoFaces("no face to replace was found in the image")
-        return Anonymized(encode(target, format=output, record=None, metadata=request.metadata), output, None, ())
-    return _anonymize_scene(picture, target, output, scene, request, parts, progress)
+        with timed(parts.observer, "encode"):
+            file = encode(target, format=output, record=None, metadata=request.metadata)
+        return Anonymized(file, output, None, ())
+    return _anonymize_scene(picture, target, output, scene, request, policy, parts, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,28 +138,32 @@ def _anonymize_scene(
     output: OutputFormat,
     scene: _Scene,
     request: AnonymizeRequest,
+    policy: Policy,
     parts: Parts,
     progress: Progress | None,
 ) -> Anonymized:
     bundle = parts.bundles.default
     lossy = is_lossy(target, output)
     plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
-    nonce = os.urandom(NONCE_BYTES)
-    version = parts.keys.current_version(request.tenant)
-    keys = RecordKeys.derive(parts.keys, request.tenant, version, nonce)
-
+    with timed(parts.observer, "key"):
+        custody = Custody.begin(request.tenant, policy, parts.keys)
     views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
-    latents = keys.latents(plan.scheme, bundle.digest, len(views))
+    latents = custody.keys.latents(plan.scheme, bundle.digest, len(views))
     tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
     strangers = parts.engine.anonymize(bundle.digest, plan, tasks, progress)
     anonymized, beyond = _drawn(target, views, [x for x, _ in strangers])
-    shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
+    if policy.irreversible:
+        with timed(parts.observer, "encode"):
+            file = encode(anonymized, format=output, record=None, metadata=request.metadata)
+        return Anonymized(file, output, None, scene.faces)
+    with timed(parts.observer, "encode"):
+        shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
 
     record = Record(
         id=uuid4(),
-        nonce=nonce,
-        custodian=parts.keys.custodian,
-        key_version=version,
+        nonce=custody.nonce,
+        custodian=custody.custodian,
+        key_version=custody.key_version,
         bundle_digest=bundle.digest,
         resolution=bundle.manifest.numerics.resolution,
         **asdict(plan),
@@ -170,21 +175,26 @@ def _anonymize_scene(
         lossy=lossy,
         pixels_digest=pixels_digest(shown),
         image_digest=pixels_digest(picture),
-        sealed=request.seal,
+        sealed=policy.seal,
         faces=tuple(
             _face_record(face, norms, excess, shown)
             for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
         ),
     )
-    embedded = _store(record, picture.pixels[scene.owner != NOBODY], keys, request, parts)
-    file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
+    embedded = keep(record, picture.pixels[scene.owner != NOBODY], custody, parts.records)
+    with timed(parts.observer, "encode"):
+        file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
     return Anonymized(file, output, record.id, scene.faces)
 
 
 def _chosen(picture: Picture, request: AnonymizeRequest, parts: Parts) -> list[Detection]:
-    found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
+    with timed(parts.observer, "detect"):
+        found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
-    return select(found, size, keep=request.keep, only=request.only, extra=request.extra)
+    chosen = select(found, size, keep=request.keep, only=request.only, extra=request.extra)
+    if parts.max_faces is not None and len(chosen) > parts.max_faces:
+        raise TooManyFaces(f"{len(chosen)} faces are to be replaced, the limit of one image is {parts.max_faces}")
+    return chosen
 
 
 def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:
@@ -241,31 +251,3 @@ def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: Picture) 
         overflow=excess,
         thumbnail=thumbnail(shown.pixels, face),
     )
-
-
-def _store(
-    record: Record, hidden: NDArray[np.generic], keys: RecordKeys, request: AnonymizeRequest, parts: Parts
-) -> bytes:
-    """Store the record, with its seal if the policy says so; returns the record to embed."""
-    secret = os.urandom(32) if request.seal == "record" else None
-    seal = None
-    if request.seal != "off":
-        raw = hidden.astype(hidden.dtype.newbyteorder(">")).tobytes()
-        seal = seal_pixels(raw, keys.seal(secret), record.id)
-    plain = write_record(record, body_key=keys.body, mac_key=keys.mac, seal=None)
-    parts.records.add(
-        StoredRecord(
-            id=record.id,
-            tenant=request.tenant,
-            custodian=record.custodian,
-            key_version=record.key_version,
-            created=datetime.now(UTC),
-            pixels_digest=record.pixels_digest,
-            record=plain,
-            seal=seal if request.seal == "record" else None,
-            secret=secret,
-        )
-    )
-    if request.seal != "embed":
-        return plain
-    return write_record(record, body_key=keys.body, mac_key=keys.mac, seal=seal)

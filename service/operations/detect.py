@@ -5,6 +5,7 @@ from service.faces.detection import Detection
 from service.faces.search import DEFAULT_CONFIDENCE, find_faces
 from service.imaging import decode
 from service.operations.parts import Parts
+from service.operations.phases import timed
 from service.operations.picture import as_bytes
 
 
@@ -14,7 +15,10 @@ def detect(data: bytes, parts: Parts, min_confidence: float = DEFAULT_CONFIDENCE
     Raises:
         BadInput: the image cannot be read, or the confidence is not in [0, 1].
     """
-    return tuple(find_faces(as_bytes(decode(data, parts.limits).pixels), parts.detector, checked(min_confidence)))
+    with timed(parts.observer, "decode"):
+        picture = decode(data, parts.limits)
+    with timed(parts.observer, "detect"):
+        return tuple(find_faces(as_bytes(picture.pixels), parts.detector, checked(min_confidence)))
 
 
 def checked(min_confidence: float) -> float:

@@ -1,24 +1,48 @@
 """What the operations work with; built once by the composition root."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.access.approvals import ApprovalStore
+from service.access.tenants import TenantStore
 from service.audit.log import AuditLog
+from service.audit.proofs import AuditProofs
+from service.audit.reading import AuditReader
 from service.engine import Engine
 from service.faces.detection import Detector
 from service.imaging import Limits
 from service.keys.provider import KeyProvider
+from service.operations.phases import NOBODY, Observer
 from service.records.store import RecordStore
 from service.weights.bundles import Bundles
 
 
+def _at_once(call: Callable[[], None]) -> None:
+    call()
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The rooms an operation goes through."""
+    """The rooms an operation goes through.
+
+    Attributes:
+        limits: of an image file.
+        max_faces: that are replaced in one image; any number if None.
+        observer: is told how long the phases of an operation take.
+        afterwards: runs what must not be waited for by the caller; where nobody waits it may run at once.
+    """
 
     detector: Detector
     bundles: Bundles
     engine: Engine
     keys: KeyProvider
+    tenants: TenantStore
+    approvals: ApprovalStore
     records: RecordStore
     audit: AuditLog
+    audits: AuditReader
+    proofs: AuditProofs
     limits: Limits = Limits()
+    max_faces: int | None = None
+    observer: Observer = NOBODY
+    afterwards: Callable[[Callable[[], None]], None] = _at_once

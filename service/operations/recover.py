@@ -1,36 +1,32 @@
 """Recover one image. Nothing is attempted before the intent is in the audit log."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
 import numpy as np
 
-from service.audit.entry import Outcome, RecoveryAttempt, Result
+from service.audit.entry import RecoveryAttempt, Result
 from service.core.solver import Progress
 from service.errors import (
-    BadInput,
-    KeyDestroyed,
-    KeyHeldElsewhere,
-    KeyVersionUnknown,
     RecordMismatch,
     RecordRefused,
-    RecordUnknown,
     Refused,
     SelectionInvalid,
-    Unavailable,
 )
 from service.faces.layout import NOBODY
 from service.imaging import OutputFormat, Picture, decode, encode, pixels_digest
-from service.operations.custody import RecordKeys
 from service.operations.evidence import Binding, bind, drawn_from
+from service.operations.foreign import tell_owners
+from service.operations.opening import Found, open_record
 from service.operations.parts import Parts
+from service.operations.phases import timed
 from service.operations.picture import with_depth
 from service.operations.restore import Scene, generative
-from service.records.codec import Header, read_header, read_record
-from service.records.record import Record
+from service.operations.trail import Trail
+from service.operations.verdict import verdict
 from service.records.seal import open_seal
 
 Fidelity = Literal["exact", "generative"]
@@ -96,7 +92,8 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     Raises:
         AuditUnavailable: the intent, or the outcome, could not be committed; nothing is handed out.
         BadInput: the image or the reason cannot be processed.
-        RecordUnknown, RecordRefused, RecordMismatch, KeyDestroyed, BundleUnknown: it is refused.
+        RecordUnknown, RecordRefused, RecordErased, RecordMismatch, ApprovalMissing, KeyDestroyed, KeyHeldElsewhere,
+            KeysForbidden, BundleUnknown: it is refused.
     """
     attempt = RecoveryAttempt(
         id=uuid4(),
@@ -111,69 +108,33 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
         time=datetime.now(UTC),
     )
     parts.audit.intend(attempt)
-    trail = _Trail()
+    trail = Trail()
     try:
-        answer = _recover(data, request, parts, progress, trail, attempt.id)
+        answer = _recover(data, request, parts, progress, trail, attempt)
     except BaseException as error:
-        result, detail = _verdict(error)
+        result, detail = verdict(error)
         parts.audit.conclude(trail.outcome(attempt.id, result, detail))
+        if trail.approval is not None:
+            parts.approvals.release(attempt.id)
+        if isinstance(error, Refused):
+            denied = trail.denied(attempt)
+            parts.afterwards(lambda: tell_owners(denied, parts))
         raise
     parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
     return answer
 
 
-@dataclass(slots=True)
-class _Trail:
-    """What became known on the way, for the outcome."""
-
-    record: UUID | None = None
-    key_version: int | None = None
-
-    def outcome(self, attempt: UUID, result: Result, detail: str, fidelity: str | None = None) -> Outcome:
-        return Outcome(
-            attempt=attempt,
-            time=datetime.now(UTC),
-            result=result,
-            detail=detail,
-            record=self.record,
-            key_version=self.key_version,
-            fidelity=fidelity,
-        )
-
-
-def _verdict(error: BaseException) -> tuple[Result, str]:
-    kinds: tuple[tuple[type[BaseException], Result], ...] = (
-        (BadInput, Result.INVALID),
-        (Refused, Result.DENIED),
-        (Unavailable, Result.FAILED),
-    )
-    for kind, result in kinds:
-        if isinstance(error, kind):
-            return result, _code(error)
-    return Result.FAILED, "fault"
-
-
-def _code(error: BaseException) -> str:
-    """``RecordMismatch`` to ``record-mismatch``."""
-    name = type(error).__name__
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).strip("-")
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A record that was opened, and what it came with."""
-
-    record: Record
-    keys: RecordKeys = field(repr=False)
-    seal: bytes | None = field(repr=False)
-    secret: bytes | None = field(repr=False)
-
-
 def _recover(
-    data: bytes, request: RecoverRequest, parts: Parts, progress: Progress | None, trail: _Trail, attempt: UUID
+    data: bytes,
+    request: RecoverRequest,
+    parts: Parts,
+    progress: Progress | None,
+    trail: Trail,
+    attempt: RecoveryAttempt,
 ) -> Recovered:
-    picture = decode(data, parts.limits)
-    found = _open_record(picture, request, parts, trail)
+    with timed(parts.observer, "decode"):
+        picture = trail.picture = decode(data, parts.limits)
+    found = open_record(picture, attempt, parts, trail)
     record = found.record
     # A PNG of an 8-bit record saved again at 16 bits holds the same pixels.
     shown = with_depth(picture, record.depth)
@@ -188,11 +149,13 @@ def _recover(
         restored = generative(shown, scene, record, wanted, latents, parts.engine, progress)
     restored = with_depth(restored, record.image_depth)
     whole = pixels_digest(restored) == record.image_digest
+    with timed(parts.observer, "encode"):
+        file = encode(replace(restored, record=None), format=request.format, record=None, metadata="keep-safe")
     return Recovered(
-        data=encode(replace(restored, record=None), format=request.format, record=None, metadata="keep-safe"),
+        data=file,
         format=request.format,
         record=record.id,
-        attempt=attempt,
+        attempt=attempt.id,
         fidelity="exact" if sealed else "generative",
         verified="image" if whole else "faces" if sealed else "none",
         faces=len(wanted),
@@ -207,46 +170,10 @@ def _wanted(faces: tuple[int, ...] | None, count: int) -> list[int]:
     return sorted(set(faces))
 
 
-def _open_record(picture: Picture, request: RecoverRequest, parts: Parts, trail: _Trail) -> _Found:
-    """Find the record by id, in the file, or by the hash of the pixels; the id asked for comes first."""
-    embedded = picture.record
-    header = None if embedded is None else read_header(embedded)
-    if request.record is not None and (header is None or header.id != request.record):
-        embedded, header = None, None
-    wanted = request.record or (header.id if header else None)
-    if wanted is not None:
-        stored = parts.records.by_id(request.tenant, wanted)
-    else:
-        stored = parts.records.by_pixels(request.tenant, pixels_digest(picture))
-    data = embedded or (stored.record if stored else None)
-    if data is None:
-        raise RecordUnknown("no record of this image was found")
-    header = read_header(data)
-    trail.record, trail.key_version = header.id, header.key_version
-    keys = _record_keys(header, request.tenant, parts, owned=stored is not None)
-    record, embedded_seal = read_record(data, body_key=keys.body, mac_key=keys.mac)
-    if embedded_seal is not None:
-        return _Found(record, keys, embedded_seal, None)
-    return _Found(record, keys, stored.seal if stored else None, stored.secret if stored else None)
-
-
-def _record_keys(header: Header, tenant: str, parts: Parts, *, owned: bool) -> RecordKeys:
-    """The keys of a record; ``owned`` if the database says that it is this tenant's."""
-    if header.custodian != parts.keys.custodian:
-        raise KeyHeldElsewhere("the key of this image is held by another custodian than the one in use")
-    try:
-        return RecordKeys.derive(parts.keys, tenant, header.key_version, header.nonce)
-    except KeyDestroyed as error:
-        if owned:
-            raise
-        # It may as well be another tenant's, of whose keys nothing may be said.
-        raise KeyVersionUnknown("this tenant has no usable key of this version") from error
-
-
 def _exact(
     shown: Picture,
     scene: Scene,
-    found: _Found,
+    found: Found,
     wanted: list[int],
     binding: Binding,
     parts: Parts,

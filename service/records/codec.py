@@ -1,9 +1,11 @@
 """A record as bytes: clear header, encrypted body, optional seal, MAC over everything.
 
-    magic "VSRD" | format version u8 | custodian u8 | record id 16 | nonce 16 | key version u32
+    magic "VSRD" | format version u8 | flags u8 | record id 16 | nonce 16 | key version u32
     | body length u32 | seal length u32 | body ciphertext | seal | HMAC-SHA256 32
 
-Big endian. No length depends on what the original faces looked like.
+Big endian. Bits of the flags, from the lowest: 0, the keys of body, seal and latents need the secret of the database
+row; 1 and 2, the number of the custodian of the tenant's master key (0 local, 1 vault-kv, 2 vault-transit); the
+others are zero. No length depends on what the original faces looked like.
 """
 
 import struct
@@ -23,7 +25,10 @@ from service.records.record import Record
 _MAGIC = b"VSRD"
 _VERSION = 1
 _CUSTODIANS: tuple[Custodian, ...] = ("local", "vault-kv", "vault-transit")
-"""By their number in the header."""
+"""By their number in the flags."""
+_ERASABLE = 0b001
+_CUSTODIAN = 0b110
+_CUSTODIAN_SHIFT = 1
 # The part of the header that the same record has with and without its seal.
 _IDENTITY = struct.Struct(">4sBB16s16sII")
 _SEAL_LENGTH = struct.Struct(">I")
@@ -40,12 +45,14 @@ class Header:
         nonce: 16 bytes, for the record key.
         custodian: who holds the tenant's master key.
         key_version: of that key.
+        erasable: nothing but the MAC can be checked without the secret of the database row.
     """
 
     id: UUID
     nonce: bytes
     custodian: Custodian
     key_version: int
+    erasable: bool = False
 
 
 def read_header(data: bytes) -> Header:
@@ -58,7 +65,9 @@ def read_header(data: bytes) -> Header:
     return _split(data).header
 
 
-def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes | None) -> bytes:
+def write_record(
+    record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes | None, erasable: bool = False
+) -> bytes:
     """Encode, encrypt and authenticate a record.
 
     The same record may be written with and without its seal (one copy in the file, one in the database): both
@@ -69,6 +78,7 @@ def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes
         body_key: 32 bytes; must never encrypt another record.
         mac_key: 32 bytes.
         seal: ciphertext of the exact pixels to carry along, not empty.
+        erasable: whether the keys, but for the MAC's, need the secret of the database row.
 
     Raises:
         ValueError: a number does not fit its field, a key has another length, or the seal is empty.
@@ -76,9 +86,9 @@ def write_record(record: Record, *, body_key: bytes, mac_key: bytes, seal: bytes
     if seal is not None and not seal:
         raise ValueError("a seal is not empty")
     body = pack_body(record)
-    custodian = _CUSTODIANS.index(record.custodian)
+    flags = _flags(record.custodian, erasable)
     identity = _IDENTITY.pack(
-        _MAGIC, _VERSION, custodian, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
+        _MAGIC, _VERSION, flags, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
     )
     seal = seal or b""
     signed = identity + _SEAL_LENGTH.pack(len(seal)) + encrypt_once(body_key, body, identity) + seal
@@ -94,11 +104,7 @@ def read_record(data: bytes, *, body_key: bytes, mac_key: bytes) -> tuple[Record
         RecordDamaged: it is authentic, but its maker was at fault.
         ValueError: a key has another length.
     """
-    signed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
-    try:
-        _mac(mac_key, signed).verify(mac)
-    except InvalidSignature as error:
-        raise RecordRefused(REFUSAL) from error
+    authenticate(data, mac_key)
     parts = _split(data)
     header = parts.header
     body = decrypt_once(body_key, parts.body, parts.identity)
@@ -110,6 +116,20 @@ def read_record(data: bytes, *, body_key: bytes, mac_key: bytes) -> tuple[Record
         key_version=header.key_version,
     )
     return record, parts.seal or None
+
+
+def authenticate(data: bytes, mac_key: bytes) -> None:
+    """Check that a record is one of the key's, and whole; nothing of it is decrypted.
+
+    Raises:
+        RecordRefused: any byte was changed or the key is wrong.
+        ValueError: the key has another length.
+    """
+    signed, mac = data[:-_MAC_BYTES], data[-_MAC_BYTES:]
+    try:
+        _mac(mac_key, signed).verify(mac)
+    except InvalidSignature as error:
+        raise RecordRefused(REFUSAL) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +144,33 @@ def _split(data: bytes) -> _Parts:
     if len(data) < _HEADER_BYTES + TAG_BYTES + _MAC_BYTES:
         raise RecordDamaged("the record is damaged")
     identity = data[: _IDENTITY.size]
-    magic, version, custodian, record_id, nonce, key_version, body_bytes = _IDENTITY.unpack(identity)
+    magic, version, flags, record_id, nonce, key_version, body_bytes = _IDENTITY.unpack(identity)
     if magic != _MAGIC:
         raise RecordDamaged("the record is damaged")
     if version != _VERSION:
         raise RecordVersionUnknown("the record was written by another version of Visard")
     (seal_bytes,) = _SEAL_LENGTH.unpack_from(data, _IDENTITY.size)
     seal_at = _HEADER_BYTES + body_bytes
-    if custodian >= len(_CUSTODIANS) or body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
+    if body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
         raise RecordDamaged("the record is damaged")
+    custodian, erasable = _read_flags(flags)
     return _Parts(
-        Header(UUID(bytes=record_id), nonce, _CUSTODIANS[custodian], key_version),
+        Header(UUID(bytes=record_id), nonce, custodian, key_version, erasable),
         identity,
         data[_HEADER_BYTES:seal_at],
         data[seal_at : seal_at + seal_bytes],
     )
+
+
+def _flags(custodian: Custodian, erasable: bool) -> int:
+    return _CUSTODIANS.index(custodian) << _CUSTODIAN_SHIFT | (_ERASABLE if erasable else 0)
+
+
+def _read_flags(flags: int) -> tuple[Custodian, bool]:
+    custodian = (flags & _CUSTODIAN) >> _CUSTODIAN_SHIFT
+    if flags & ~(_ERASABLE | _CUSTODIAN) or custodian >= len(_CUSTODIANS):
+        raise RecordDamaged("the record is damaged")
+    return _CUSTODIANS[custodian], bool(flags & _ERASABLE)
 
 
 def _mac(key: bytes, data: bytes) -> HMAC:

@@ -1,14 +1,17 @@
 """Records in the database, each visible to its own tenant only."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, false, func, insert, or_, select, update
 
 from service.custodian import Custodian
 from service.database.engine import settle_erasure, transaction
-from service.database.tables import records
+from service.database.tables import records, removed_records
+
+_PURGED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class StoredRecord:
         record: as embedded in the image, but without a seal.
         seal: the exact pixels, encrypted.
         secret: 32 random bytes mixed into the key of the seal: without this row it cannot be opened.
+        erasable: the secret is in every key of the image: without this row nothing of it can be recovered.
+        expires: from then on the row counts as deleted.
     """
 
     id: UUID
@@ -36,13 +41,17 @@ class StoredRecord:
     record: bytes = field(repr=False)
     seal: bytes | None = field(default=None, repr=False)
     secret: bytes | None = field(default=None, repr=False)
+    erasable: bool = False
+    expires: datetime | None = None
 
 
 class RecordStore:
     """The table of records. Every method raises ``DatabaseUnavailable`` when the database fails."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """Keep records in ``engine``; ``now`` is the clock, timezone-aware."""
         self._engine = engine
+        self._now = now
 
     def add(self, stored: StoredRecord) -> None:
         """Commit a new row.
@@ -55,12 +64,28 @@ class RecordStore:
             connection.execute(insert(records).values(row))
 
     def by_id(self, tenant: str, record_id: UUID) -> StoredRecord | None:
-        """The tenant's record of this id."""
+        """The tenant's record of this id, unless it has expired."""
         return self._first(_owned(tenant, record_id))
 
     def by_pixels(self, tenant: str, digest: bytes) -> StoredRecord | None:
-        """The tenant's newest record of an image with these pixels."""
+        """The tenant's newest record of an image with these pixels, unless it has expired."""
         return self._first(records.c.tenant == tenant, records.c.pixels_digest == digest)
+
+    def removed(self, tenant: str, record_id: UUID) -> bool:
+        """Whether the tenant had a record of this id that was deleted or has expired."""
+        gone, row = removed_records.c, records.c
+        deleted = select(gone.id).where(gone.tenant == tenant, gone.id == record_id)
+        expired = select(row.id).where(_owned(tenant, record_id), row.expires <= self._now())
+        with transaction(self._engine) as connection:
+            return any(connection.execute(query).first() is not None for query in (deleted, expired))
+
+    def owners(self, record_id: UUID | None, digest: bytes | None, *, but: str) -> list[tuple[str, UUID]]:
+        """Who else has a record of this id, or of an image with these pixels: tenant and record of each."""
+        named = false() if record_id is None else records.c.id == record_id
+        shown = false() if digest is None else records.c.pixels_digest == digest
+        query = select(records.c.tenant, records.c.id).where(or_(named, shown), records.c.tenant != but)
+        with transaction(self._engine) as connection:
+            return [(row.tenant, row.id) for row in connection.execute(query.order_by(records.c.created))]
 
     def count_by_key_version(self, tenant: str, custodian: Custodian) -> dict[int, int]:
         """How many of the tenant's records need each version of the key that ``custodian`` holds."""
@@ -72,28 +97,61 @@ class RecordStore:
     def forget_seal(self, tenant: str, record_id: UUID) -> bool:
         """Erase the exact pixels and the secret that opens them; False if there is no such record.
 
+        An erasable record keeps its secret, which its other keys need: it is to be deleted.
+
         Raises:
             DatabaseUnavailable: not done, or done and the old bytes not yet overwritten; doing it again helps.
         """
         with transaction(self._engine) as connection:
-            statement = update(records).where(_owned(tenant, record_id)).values(seal=None, secret=None)
-            found = connection.execute(statement).rowcount > 0
+            mine = _owned(tenant, record_id) & ~records.c.erasable
+            found = connection.execute(update(records).where(mine).values(seal=None, secret=None)).rowcount > 0
         settle_erasure(self._engine)
         return found
 
     def delete(self, tenant: str, record_id: UUID) -> bool:
-        """Erase the row; False if there is no such record.
+        """Erase the row and remember its id; False if there is no such record.
 
         Raises:
             DatabaseUnavailable: not done, or done and the old bytes not yet overwritten; doing it again helps.
         """
         with transaction(self._engine) as connection:
-            found = connection.execute(delete(records).where(_owned(tenant, record_id))).rowcount > 0
+            found = self._remove(connection, _owned(tenant, record_id), 1) > 0
         settle_erasure(self._engine)
         return found
 
+    def purge_expired(self) -> int:
+        """Erase every row that has expired; returns how many. Several processes may do it at once.
+
+        Raises:
+            DatabaseUnavailable: not all done, or done and the old bytes not yet overwritten.
+        """
+        purged, expired = 0, records.c.expires <= self._now()
+        while True:
+            with transaction(self._engine) as connection:
+                removed = self._remove(connection, expired, _PURGED_AT_ONCE)
+            purged += removed
+            if removed < _PURGED_AT_ONCE:
+                break
+        if purged:
+            settle_erasure(self._engine)
+        return purged
+
+    def _remove(self, connection: Connection, which: ColumnElement[bool], limit: int) -> int:
+        """Rows that another transaction is removing are left to it."""
+        query = select(records.c.id, records.c.tenant).where(which).limit(limit)
+        rows: Sequence[tuple[UUID, str]] = [
+            (row.id, row.tenant) for row in connection.execute(query.with_for_update(skip_locked=True))
+        ]
+        if rows:
+            now = self._now()
+            gone = [{"id": record, "tenant": tenant, "removed": now} for record, tenant in rows]
+            connection.execute(insert(removed_records), gone)
+            connection.execute(delete(records).where(records.c.id.in_([record for record, _ in rows])))
+        return len(rows)
+
     def _first(self, *conditions: ColumnElement[bool]) -> StoredRecord | None:
-        query = select(records).where(*conditions).order_by(records.c.created.desc(), records.c.id).limit(1)
+        alive = or_(records.c.expires.is_(None), records.c.expires > self._now())
+        query = select(records).where(*conditions, alive).order_by(records.c.created.desc(), records.c.id).limit(1)
         with transaction(self._engine) as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else StoredRecord(**row._mapping)

@@ -20,6 +20,8 @@ class TrainConfig(BaseModel):
         t_mean: mean of the logit-normal distribution of t.
         t_std: its standard deviation.
         bfloat16: run the network's matrix products in bfloat16 (weights stay float32).
+        compiled: let torch compile the network: worth the wait on a GPU.
+        held_out: one photo in so many is never trained on, and measured instead.
         seed: of everything random in a run.
     """
 
@@ -38,6 +40,8 @@ class TrainConfig(BaseModel):
     t_mean: float = -0.1
     t_std: float = 1.1
     bfloat16: bool = True
+    compiled: bool = False
+    held_out: int = Field(50, ge=2)
     seed: int = 1
 
     def learning_rate_at(self, seen: int) -> float:

@@ -1,7 +1,7 @@
 """The training photos in memory, each with the face the detector found in it."""
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,17 @@ class FaceSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def select(self, indices: Sequence[int]) -> "FaceSet":
+        """The photos with these numbers, in this order."""
+        chosen = np.asarray(indices, np.int64)
+        return FaceSet(
+            [self.names[i] for i in chosen],
+            [self.encoded[i] for i in chosen],
+            self.boxes[chosen],
+            self.landmarks[chosen],
+            self.groups[chosen],
+        )
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Decode photo ``index`` to (H, W, 3) uint8 RGB."""

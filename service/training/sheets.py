@@ -11,14 +11,13 @@ from service.core.context import Context
 
 
 def write_sheet(path: Path, clean: Tensor, context: Context, generated: list[Tensor], columns: int = 4) -> None:
-    """Write rows of (photo, masked photo, one picture per generated tensor) as a PNG.
+    """Write rows of (photo, what the network is shown of it, one picture per generated tensor) as a PNG.
 
     Args:
         clean: (B, 3, R, R) in [-1, 1].
         generated: each (B, 3, R, R), meaningful inside ``context.generate``.
     """
-    masked = clean * ~context.generate
-    pictures = [clean, masked, *(torch.where(context.generate, g.to(clean.dtype), clean) for g in generated)]
+    pictures = [clean, context.known, *(torch.where(context.generate, g.to(clean.dtype), clean) for g in generated)]
     cells = torch.stack(pictures, dim=1).clamp(-1, 1)  # (B, P, 3, R, R)
     batch, per_face, _, resolution, _ = cells.shape
     rows = -(-batch // columns)

@@ -19,9 +19,9 @@ _CANDIDATES: tuple[tuple[int, int, GridKind], ...] = (
     (12, 4, "late"),
 )
 """N, K and grid, cheapest first; all within 49 network evaluations."""
-_ENOUGH_DB = 68.0
-"""Round trip without a file: errors of 0.1 levels, so that even the largest of thousands stays under the
-half level that rounding forgives."""
+_ENOUGH_DB = 75.0
+"""Round trip without a file: errors of 0.05 levels, so that even the largest of thousands stays under the half
+level that rounding forgives. At 69 dB on the worst of eight faces, 6 % of unseen ones had a pixel off by one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,19 +55,23 @@ class Bundles:
     def open(cls, weights: Path | None, device: str = "cpu") -> "Bundles":
         """The bundle in ``weights`` as default (or the packaged one), and all packaged bundles.
 
-        A directory of several bundles may be given too: its first, by name, is the default.
+        Args:
+            weights: a bundle's directory, the name of a packaged bundle, or a directory of several bundles,
+                the first of which, by name, is the default.
+            device: where networks are loaded to.
 
         Raises:
             BundleInvalid: ``weights`` is no bundle and holds none.
         """
         packaged = {path.parent.name: Bundle.read(path.parent) for path in sorted(BUNDLED.glob(f"*/{MANIFEST}"))}
-        if weights is None:
-            if DEFAULT not in packaged:
+        if weights is None or str(weights) in packaged:
+            name = DEFAULT if weights is None else str(weights)
+            if name not in packaged:
                 raise BundleInvalid("this installation has no weights: set VISARD_WEIGHTS to a bundle directory")
-            return cls(packaged[DEFAULT], packaged.values(), device)
+            return cls(packaged[name], packaged.values(), device)
         here = [weights / MANIFEST] if (weights / MANIFEST).exists() else sorted(weights.glob(f"*/{MANIFEST}"))
         if not here:
-            raise BundleInvalid("VISARD_WEIGHTS holds no bundle")
+            raise BundleInvalid("VISARD_WEIGHTS is no bundle, holds none, and no packaged one has this name")
         first, *rest = [Bundle.read(path.parent) for path in here]
         return cls(first, [*packaged.values(), *rest], device)
 

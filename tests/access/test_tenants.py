@@ -1,25 +1,29 @@
 """Tenants: made once, listed, changed."""
 
+from datetime import timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from service.access.tenants import Tenant, TenantStore
 from service.database.engine import make_engine
-from service.errors import TenantExists, TenantInvalid, TenantUnknown
+from service.errors import PolicyInvalid, TenantExists, TenantInvalid, TenantUnknown
+from service.tenancy import Policy
 
 
 def test_a_tenant_is_kept_as_it_was_made(database: Engine) -> None:
-    made = TenantStore(database).create("acme", "embed")
-    assert (made.name, made.seal) == ("acme", "embed")
+    chosen = Policy(seal="embed", erasable=True, lifetime=timedelta(days=30), approvals="once")
+    made = TenantStore(database).create("acme", chosen)
+    assert (made.name, made.policy) == ("acme", chosen)
     other = make_engine(database.url.render_as_string(hide_password=False))
     assert TenantStore(other).get("acme") == made
     other.dispose()
 
 
 def test_exact_faces_are_kept_in_the_database_unless_chosen_otherwise(database: Engine) -> None:
-    assert TenantStore(database).create("acme").seal == "record"
+    assert TenantStore(database).create("acme").policy == Policy(seal="record")
 
 
 def test_tenants_are_listed_by_name(database: Engine) -> None:
@@ -32,15 +36,20 @@ def test_tenants_are_listed_by_name(database: Engine) -> None:
 def test_a_change_concerns_one_tenant_and_keeps_the_rest(database: Engine) -> None:
     tenants = TenantStore(database)
     acme, globex = tenants.create("acme"), tenants.create("globex")
-    assert tenants.set("acme", seal="off") == Tenant("acme", acme.created, "off")
-    assert tenants.list() == (Tenant("acme", acme.created, "off"), globex)
+    assert tenants.set("acme", seal="off") == Tenant("acme", acme.created, Policy(seal="off"))
+    changed = Tenant("acme", acme.created, Policy(seal="off", erasable=True))
+    assert tenants.set("acme", erasable=True) == changed
+    with pytest.raises(PolicyInvalid):
+        tenants.set("acme", irreversible=True)
+    assert tenants.list() == (changed, globex)
+    assert (tenants.policy_of("acme"), tenants.policy_of("initech")) == (changed.policy, Policy())
 
 
 def test_a_name_is_taken_once(database: Engine) -> None:
     tenants = TenantStore(database)
-    made = tenants.create("acme", "off")
+    made = tenants.create("acme", Policy(seal="off"))
     with pytest.raises(TenantExists, match="acme"):
-        tenants.create("acme", "embed")
+        tenants.create("acme", Policy(seal="embed"))
     assert tenants.list() == (made,)
 
 
@@ -81,3 +90,17 @@ def test_an_unknown_tenant(database: Engine) -> None:
     with pytest.raises(TenantUnknown):
         tenants.set("globex", seal="off")
     assert [tenant.name for tenant in tenants.list()] == ["acme"]
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"irreversible": True, "erasable": True},
+        {"irreversible": True, "approvals": "once"},
+        {"lifetime": timedelta(days=1)},
+        {"erasable": True, "lifetime": timedelta(0)},
+    ],
+)
+def test_choices_that_contradict_each_other(choices: dict[str, Any]) -> None:
+    with pytest.raises(PolicyInvalid):
+        Policy(**choices)

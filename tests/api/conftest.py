@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,14 +17,13 @@ import pytest
 from fastapi import FastAPI
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.data import astronaut
 
 from service.access.principal import Scope
 from service.access.tokens import TokenStore
 from service.api import Desk
-from service.app import create_app, open_access
+from service.app import create_app
+from service.assembly import open_access
 from service.settings import Settings
-from tests.small_bundle import write_small_bundle
 
 TENANT, OTHER = "hospital", "newspaper"
 Pixels = NDArray[np.uint8]
@@ -52,7 +52,10 @@ class Service:
         return self.app.state.desk
 
     def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
-        """The audit log."""
+        """The audit log, with what earlier answers left to be done."""
+        settled = threading.Event()
+        self.desk.workers.afterwards(settled.set)
+        assert settled.wait(60)
         entries, after = [], None
         while page := self.desk.parts.audit.entries(tenant, 100, after):
             entries += page
@@ -72,7 +75,9 @@ class Service:
 
         # A loop of its own, whatever the test itself runs in.
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, ask()).result(60)
+            answer = thread.submit(asyncio.run, ask()).result(60)
+        assert_documented(self.app.openapi()["paths"], method.lower(), path, answer)
+        return answer
 
     def post(self, path: str, token: str | None, image: bytes | None, **fields: object) -> httpx.Response:
         """A form; with ``headers`` if given."""
@@ -81,6 +86,14 @@ class Service:
         if image is not None:
             files["image"] = ("photo", image)
         return self.request("POST", path, token, files=files, headers=headers)
+
+
+def make_tenants(settings: Settings) -> None:
+    """The two tenants, and their keys."""
+    with open_access(settings) as access:
+        for tenant in (TENANT, OTHER):
+            access.tenants.create(tenant)
+            access.keys.create(tenant)
 
 
 def make_tokens(tokens: TokenStore) -> dict[str, str]:
@@ -92,14 +105,14 @@ def make_tokens(tokens: TokenStore) -> dict[str, str]:
         "all": tokens.create(TENANT, "auditor", both, soon)[1],
         "anonymize": tokens.create(TENANT, "camera", [Scope.ANONYMIZE])[1],
         "recover": tokens.create(TENANT, "court", [Scope.RECOVER])[1],
+        "audit": tokens.create(TENANT, "revisor", [Scope.AUDIT])[1],
+        "other-audit": tokens.create(OTHER, "revisor", [Scope.AUDIT])[1],
+        "erase": tokens.create(TENANT, "clerk", [Scope.ERASE])[1],
+        "other-erase": tokens.create(OTHER, "clerk", [Scope.ERASE])[1],
+        "approve": tokens.create(TENANT, "judge", [Scope.APPROVE])[1],
         "other": tokens.create(OTHER, "editor", both)[1],
         "expired": long_ago.create(TENANT, "late", both, datetime.now(UTC) - timedelta(days=1))[1],
     }
-
-
-@pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
 
 
 @pytest.fixture(scope="session")
@@ -108,10 +121,7 @@ def settings_for(small_bundle: Path) -> Callable[[Path], Settings]:
 
     def make(home: Path) -> Settings:
         settings = Settings(home=home, weights=small_bundle)
-        with open_access(settings) as access:
-            for tenant in (TENANT, OTHER):
-                access.tenants.create(tenant)
-                access.keys.create(tenant)
+        make_tenants(settings)
         return settings
 
     return make
@@ -137,12 +147,6 @@ def close(app: FastAPI) -> None:
 
 
 @pytest.fixture(scope="session")
-def portrait() -> Pixels:
-    """(220, 200, 3): one face of about 100 x 70 pixels."""
-    return np.ascontiguousarray(astronaut()[20:240, 120:320])
-
-
-@pytest.fixture(scope="session")
 def photo(portrait: Pixels) -> bytes:
     """The portrait as a PNG file."""
     return encoded(portrait)
@@ -160,6 +164,22 @@ def anonymized(service: Service, photo: bytes) -> httpx.Response:
     answer = service.post("/v1/anonymize", "all", photo)
     assert answer.status_code == 200, answer.text
     return answer
+
+
+def assert_documented(paths: dict[str, Any], method: str, path: str, answer: httpx.Response) -> None:
+    """``answer`` is one that the OpenAPI document has for this operation: status, media type, problem, headers."""
+    operation = paths.get(path if path in paths else f"/v1{path}", {}).get(method)
+    if operation is None:
+        return
+    response = operation["responses"][str(answer.status_code)]
+    assert "x-request-id" in answer.headers
+    content = response["content"][answer.headers["content-type"].partition(";")[0]]
+    if "examples" in content:
+        known = {example["value"]["type"] for example in content["examples"].values()}
+        assert answer.json()["type"] in known, f"not documented: {answer.text}"
+    headers = {name.lower() for name in response["headers"]}
+    told = {name for name in answer.headers if name.startswith("x-visard-") or name == "retry-after"}
+    assert told <= headers, "not documented"
 
 
 def assert_problem(answer: httpx.Response, status: int, slug: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -95,6 +96,22 @@ def test_tenants_policy_decides_where_exact_faces_are_kept(service: Service, pho
         service.desk.tenants.set(TENANT, seal="record")
 
 
+def test_faces_beyond_the_limit_are_refused_and_none_stays_visible(service: Service, photo: bytes) -> None:
+    desk = service.desk
+    assert desk.parts.max_faces == 100
+    extra = "[[4, 150, 44, 200], [50, 150, 90, 200]]"
+    service.app.state.desk = replace(desk, parts=replace(desk.parts, max_faces=2))
+    try:
+        assert service.post("/v1/anonymize", "all", photo, extra="[[4, 150, 44, 200]]").status_code == 200
+        answer = service.post("/v1/anonymize", "all", photo, extra=extra)
+        spared = service.post("/v1/anonymize", "all", photo, extra=extra, keep="[[1, 1, 200, 140]]")
+    finally:
+        service.app.state.desk = desk
+    assert_problem(answer, 422, "too-many-faces")
+    assert answer.json()["detail"] == "3 faces are to be replaced, the limit of one image is 2"
+    assert spared.headers["x-visard-faces"] == "2"
+
+
 def test_an_image_without_faces(service: Service, grey: bytes) -> None:
     assert_problem(service.post("/v1/anonymize", "all", grey), 422, "no-faces")
     assert service.post("/v1/detect", "all", grey).json() == {"faces": []}
@@ -111,7 +128,10 @@ def test_metrics_count_and_name_nobody(service: Service, anonymized: httpx.Respo
     assert 'visard_requests_total{route="/v1/anonymize",status="2xx"}' in text
     assert 'visard_requests_total{route="unmatched",status="4xx"}' in text
     assert 'visard_recoveries_total{fidelity="exact",outcome="granted"}' in text
-    assert 'visard_phase_duration_seconds_count{phase="solve"}' in text
+    for phase in ("decode", "detect", "queue", "key", "solve", "encode"):
+        assert f'visard_phase_duration_seconds_count{{phase="{phase}"}}' in text
+    # The one that asks is in flight itself.
+    assert "visard_requests_in_flight 1.0" in text
     assert 'visard_faces_total{operation="anonymize"}' in text
     assert "visard_queue_depth 0.0" in text
     assert f'weights="{service.desk.parts.bundles.default.digest.hex()}"' in text

@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,9 +19,10 @@ from service.api import Desk
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.app import create_app
-from service.errors import NotForProduction, SettingsInvalid
+from service.audit.entry import RecoveryAttempt
+from service.errors import NotForProduction
 from service.settings import Settings
-from tests.api.conftest import Service, assert_problem
+from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
 from tests.api.test_uploads import END, FORM, _part
 
 PATIENCE_S = 20
@@ -165,23 +169,52 @@ def test_production_refuses_what_is_for_development(tmp_path: Path, small_bundle
         create_app(Settings(home=tmp_path, weights=small_bundle, env="production"))
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("VISARD_FROBNICATE", "1", "no setting VISARD_FROBNICATE"),
-        ("VISARD_PORT", "70000", "VISARD_PORT"),
-        ("VISARD_ENV", "hunter2", "VISARD_ENV"),
-        ("VISARD_ADMITTED", "0", "VISARD_ADMITTED"),
-    ],
-)
-def test_settings_that_are_unknown_or_wrong(name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsInvalid, match=words) as raised:
-        Settings()
-    assert "hunter2" not in str(raised.value)
+def test_a_running_service_closes_what_another_left_behind(
+    tmp_path: Path, settings_for: Callable[[Path], Settings]
+) -> None:
+    app = create_app(settings_for(tmp_path / "home").model_copy(update={"upkeep_interval": 0.01}))
+    audit = app.state.desk.parts.audit
+    dead = RecoveryAttempt(
+        id=uuid4(),
+        tenant=TENANT,
+        subject="court",
+        reason="test",
+        case=None,
+        record=None,
+        image_digest=bytes(32),
+        request=None,
+        client=None,
+        time=datetime.now(UTC),
+        lease=timedelta(0),
+    )
+    audit.intend(dead)
+
+    def closed() -> None:
+        while len(audit.entries(TENANT, 10)) < 2:
+            time.sleep(0.01)
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(closed)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, live()).result(PATIENCE_S)
+    assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body
 
 
-def test_settings_of_tests_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISARD_TEST_ANYTHING", "1")
-    monkeypatch.setenv("VISARD_QUEUE_LIMIT", "3")
-    assert Settings().queue_limit == 3
+def test_a_checkpoint_that_does_not_get_out_is_measured_and_nothing_else(
+    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
+) -> None:
+    changes = {"audit_checkpoint_url": "http://127.0.0.1:1/logs"}
+    app = create_app(settings_for(tmp_path / "home").model_copy(update=changes))
+    alone = Service(app, make_tokens(app.state.desk.tokens))
+    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
+    while not _measured(alone, "visard_checkpoint_ship_failures_total"):
+        time.sleep(0.01)
+    assert (tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint").exists()
+    close(app)
+
+
+def _measured(service: Service, name: str) -> float:
+    lines = service.request("GET", "/metrics").text.splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(name))

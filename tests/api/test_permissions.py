@@ -1,5 +1,6 @@
 """Who may do what, and what the audit log says about those who may not."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -7,7 +8,10 @@ import pytest
 from fastapi.routing import APIRoute
 
 from service.access.principal import Scope
+from service.api import workers
 from service.api.auth import Allowed
+from service.audit.log import AuditLog
+from service.errors import AuditUnavailable
 from tests.api.conftest import OTHER, Service, assert_problem, encoded, pixels_of
 
 ROUTES = {
@@ -16,6 +20,14 @@ ROUTES = {
     "POST /v1/detect": Scope.ANONYMIZE,
     "POST /v1/recover": Scope.RECOVER,
     "POST /recover": Scope.RECOVER,
+    "GET /v1/audit/entries": Scope.AUDIT,
+    "GET /v1/audit/entries/{id}": Scope.AUDIT,
+    "GET /v1/audit/checkpoint": Scope.AUDIT,
+    "GET /v1/audit/proofs/inclusion": Scope.AUDIT,
+    "GET /v1/audit/proofs/consistency": Scope.AUDIT,
+    "GET /v1/records/{id}": Scope.AUDIT,
+    "DELETE /v1/records/{id}": Scope.ERASE,
+    "POST /v1/approvals": Scope.APPROVE,
     "GET /livez": None,
     "GET /readyz": None,
     "GET /healthz": None,
@@ -46,11 +58,11 @@ def _flat(routes: list[object]) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("path", [route.split()[1] for route, scope in ROUTES.items() if scope])
+@pytest.mark.parametrize("route", [route for route, scope in ROUTES.items() if scope])
 @pytest.mark.parametrize("authorization", [None, "Bearer", "Bearer visard_guess", "Basic dXNlcjpwYXNz", "Bearer \xff"])
-def test_no_token_no_answer(path: str, authorization: str | None, service: Service) -> None:
+def test_no_token_no_answer(route: str, authorization: str | None, service: Service) -> None:
     headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
-    answer = service.request("POST", path, content=_Unread(), headers=headers)
+    answer = service.request(*route.split(), content=_Unread(), headers=headers)
     assert_problem(answer, 401, "token-refused")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
@@ -63,11 +75,12 @@ class _Unread:
         yield b""
 
 
-@pytest.mark.parametrize(
-    ("path", "token"), [("/v1/anonymize", "recover"), ("/v1/detect", "recover"), ("/v1/recover", "anonymize")]
-)
-def test_a_missing_scope_is_refused_before_the_body_is_read(path: str, token: str, service: Service) -> None:
-    answer = service.request("POST", path, token, content=_Unread())
+_WITHOUT = {Scope.ANONYMIZE: "recover", Scope.RECOVER: "anonymize"}
+
+
+@pytest.mark.parametrize("route", [route for route, scope in ROUTES.items() if scope])
+def test_a_missing_scope_is_refused_before_the_body_is_read(route: str, service: Service) -> None:
+    answer = service.request(*route.split(), _WITHOUT.get(ROUTES[route], "all"), content=_Unread())
     assert_problem(answer, 403, "scope-missing")
     assert "insufficient_scope" in answer.headers["www-authenticate"]
 
@@ -117,6 +130,67 @@ def test_another_tenants_image_is_an_unknown_one(service: Service, anonymized: h
     assert len({(_without_instance(answer), _headers(answer)) for answer in answers}) == 1
     outcomes = service.entries(OTHER)[before:][1::2]
     assert [entry["result"] for entry in outcomes] == ["denied"] * len(answers)
+
+
+def test_the_owner_learns_of_an_attempt_on_its_record(
+    service: Service, anonymized: httpx.Response, photo: bytes
+) -> None:
+    bare = encoded(pixels_of(anonymized.content))
+    record = anonymized.headers["x-visard-record"]
+    for image, fields in ((anonymized.content, {}), (bare, {}), (photo, {"record": record})):
+        before = len(service.entries())
+        service.post("/v1/recover", "other", image, reason="a scoop", case="forged entry", **fields)
+        (told,) = service.entries()[before:]
+        assert (told["kind"], told["record"]) == ("foreign-attempt", record)
+        assert (told["by_tenant"], told["by_subject"]) == (OTHER, "editor")
+        assert told["by_attempt"] == service.entries(OTHER)[-1]["attempt"]
+        assert "forged" not in str(told) and "scoop" not in str(told)
+
+
+def test_an_owner_is_told_as_soon_as_its_log_can_be_written(
+    service: Service, anonymized: httpx.Response, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = AuditLog.append, iter([AuditUnavailable("busy")] * 2)
+
+    def append(*arguments: Any) -> None:
+        for failure in failures:
+            raise failure
+        real(*arguments)
+
+    monkeypatch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
+    monkeypatch.setattr(AuditLog, "append", append)
+    before = len(service.entries())
+    service.post("/v1/recover", "other", anonymized.content, reason="test")
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["foreign-attempt"]
+
+
+def test_nobody_is_told_of_an_attempt_on_nothing(service: Service, anonymized: httpx.Response, photo: bytes) -> None:
+    before = len(service.entries())
+    service.post("/v1/recover", "other", photo, reason="test", record=uuid4())
+    assert len(service.entries()) == before
+    service.post("/v1/recover", "all", photo, reason="test", record=anonymized.headers["x-visard-record"])
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["intent", "outcome"]
+
+
+def test_an_owner_that_cannot_be_told_changes_no_answer(
+    service: Service, anonymized: httpx.Response, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise AuditUnavailable("secret words")
+
+    monkeypatch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
+
+    expected = service.post("/v1/recover", "other", anonymized.content, reason="test")
+    monkeypatch.setattr(AuditLog, "append", fail)
+    answer = service.post("/v1/recover", "other", anonymized.content, reason="test")
+    service.entries()
+    assert_problem(answer, 404, "record-unknown")
+    assert _without_instance(answer) == _without_instance(expected)
+    assert (
+        caplog.text.count("AuditUnavailable") == 1
+        and "AuditUnavailable" in caplog.text
+        and "secret words" not in caplog.text
+    )
 
 
 def test_a_tampered_record_is_an_unknown_one(service: Service, anonymized: httpx.Response, photo: bytes) -> None:

@@ -85,9 +85,11 @@ def test_the_body_of_an_outcome_says_all_of_it() -> None:
         record=ID,
         key_version=3,
         fidelity="exact",
+        approval=UUID(int=9),
     )
     body = entry_body("acme", Kind.OUTCOME, outcome.attempt, outcome.time, outcome.fields())
     assert json.loads(body) == {
+        "approval": str(UUID(int=9)),
         "attempt": str(ID),
         "detail": "recovered",
         "fidelity": "exact",

@@ -12,7 +12,7 @@ import pytest
 from service import cli
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
-from service.app import Access, open_access
+from service.assembly import Access, open_access
 from service.errors import KeyDestroyed
 from service.settings import Settings
 
@@ -72,6 +72,29 @@ def test_tenants_are_made_changed_and_listed(visard: Any) -> None:
     assert datetime.fromisoformat(found[0]["created"]).tzinfo is not None
     code, out, _ = visard("tenant", "list")
     assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["acme", "globex"])
+
+
+def test_what_a_tenant_has_chosen_is_changed_piece_by_piece(visard: Any) -> None:
+    assert visard("tenant", "create", "acme", "--erasable", "--expires-after", "30d", "--seal", "off")[0] == 0
+    (made,) = listed(visard, "tenant")
+    created = made.pop("created")
+    chosen = {"name": "acme", "seal": "off", "erasable": True, "irreversible": False, "approvals": "none"}
+    assert made == {**chosen, "expires_after_s": 30 * 86400}
+    for options, change in (
+        (("--expires-after", "never"), {"expires_after_s": None}),
+        (("--approvals", "once"), {"approvals": "once"}),
+        (("--not-erasable",), {"erasable": False}),
+        (("--approvals", "none"), {"approvals": "none"}),
+        (("--irreversible",), {"irreversible": True}),
+    ):
+        assert visard("tenant", "set", "acme", *options)[0] == 0
+        made |= change
+        assert listed(visard, "tenant") == [{**made, "created": created}]
+    assert "irreversible" in visard("tenant", "list")[1]
+
+
+def test_tidy_says_what_it_did(visard: Any) -> None:
+    assert visard("tidy")[:2] == (0, "0 interrupted attempts closed, 0 expired records deleted\n")
 
 
 def test_a_tenant_whose_key_was_destroyed_is_not_made_anew(visard: Any, access: Access) -> None:
@@ -146,6 +169,10 @@ def test_a_date_is_an_instant(text: str, instant: datetime, visard: Any, access:
         ("tenant create acme", 3, "already"),
         ("tenant create globex --seal glue", 2, "glue"),
         ("tenant set acme", 2, "--seal"),
+        ("tenant set acme --irreversible --erasable", 2, "nothing to erase"),
+        ("tenant set acme --expires-after 1h", 2, "erasable can expire"),
+        ("tenant create globex --erasable --expires-after soon", 2, "soon"),
+        ("tenant create globex --erasable --expires-after 0h", 2, "second"),
         ("tenant set globex --seal off", 3, "no such tenant"),
         ("token create --tenant acme --subject alice", 2, "--scope"),
         ("token create --tenant acme --subject alice --scope reign", 2, "reign"),

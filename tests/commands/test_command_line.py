@@ -120,6 +120,24 @@ def test_anonymizing_twice_is_refused(folder: Path, capsys: pytest.CaptureFixtur
     assert visard("anonymize", out, folder.parent / "again.png", "--again", "--no-faces", "pass") == 0
 
 
+def test_the_tenants_policy_holds_on_the_command_line_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, back = folder.parent / "out.png", folder.parent / "back.png"
+    assert visard("tenant", "create", "acme", "--irreversible") == 0
+    capsys.readouterr()
+    assert visard("anonymize", folder / "a.png", out, "--tenant", "acme", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["record"] is None
+    assert visard("recover", out, back, "--tenant", "acme", "--reason", "test") == 3
+    assert visard("tenant", "create", "globex", "--seal", "off", "--approvals", "once") == 0
+    assert visard("anonymize", folder / "a.png", out, "--tenant", "globex") == 0
+    capsys.readouterr()
+    assert visard("recover", out, back, "--tenant", "globex", "--reason", "test") == 3
+    assert "approve" in capsys.readouterr().err
+    assert visard("tenant", "set", "globex", "--approvals", "none") == 0
+    capsys.readouterr()
+    assert visard("recover", out, back, "--tenant", "globex", "--reason", "test", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["fidelity"] == "generative"
+
+
 def test_demo_writes_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "demo"
     assert visard("demo", "--photo", folder / "a.png", "--out", out) == 0

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from service.app import open_custody
+from service.assembly import open_custody
 from service.commands.keys import keys as keys_command
 from service.custodian import Custodian
 from service.records.store import RecordStore, StoredRecord

@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.access.principal import Scope
-from service.app import create_app, open_access
+from service.app import create_app
+from service.assembly import open_access
 from service.core.analytic import AnalyticDenoiser
 from service.faces.detection import Detection
 from service.settings import Settings

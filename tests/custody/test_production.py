@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.app import create_app, migrate
+from service.app import create_app
+from service.assembly import migrate
 from service.errors import NotForProduction
 from service.settings import Settings
 from tests.api.conftest import pixels_of

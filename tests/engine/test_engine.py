@@ -200,7 +200,7 @@ def test_closing_finishes_what_waits(networks: Networks, pool: ThreadPoolExecuto
         engine.anonymize(DIGEST, PLAN, faces(1))
     networks.gate.set()
     closing.result(PATIENCE_S)
-    assert [len(future.result(0)) for future in (first, *waiting)] == [1, 1, 2]
+    assert [len(future.result(PATIENCE_S)) for future in (first, *waiting)] == [1, 1, 2]
 
 
 def test_closing_fails_what_the_deadline_does_not_reach(networks: Networks, pool: ThreadPoolExecutor) -> None:

@@ -11,24 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.data import astronaut
 
-from service.app import open_parts
-from service.core.analytic import AnalyticDenoiser
-from service.core.context import Denoiser
+from service.assembly import open_parts
 from service.engine import Engine
 from service.evaluation.portraits import Portrait, make_portrait
 from service.evaluation.studio import TENANT, Studio
 from service.operations.parts import Parts
 from service.settings import Settings
-from service.weights.bundles import Bundles
+from tests.analytic import AnalyticBundles
 from tests.small_bundle import RESOLUTION, write_small_bundle
-
-
-class AnalyticBundles(Bundles):
-    """A bundle whose network is replaced by the closed form: hundreds of faces in a second."""
-
-    def denoiser(self, digest: bytes) -> Denoiser:
-        self.find(digest)
-        return AnalyticDenoiser()
 
 
 @pytest.fixture(scope="session")

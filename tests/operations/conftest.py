@@ -8,20 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.data import astronaut
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.operations.parts import Parts
 from service.settings import Settings
-from tests.small_bundle import write_small_bundle
 
 TENANT = "hospital"
 Encoder = Callable[..., bytes]
-
-
-@pytest.fixture(scope="session")
-def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
 
 
 @pytest.fixture
@@ -29,12 +22,6 @@ def parts(tmp_path: Path, small_bundle: Path) -> Parts:
     made = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
     made.keys.create(TENANT)
     return made
-
-
-@pytest.fixture(scope="session")
-def portrait() -> NDArray[np.uint8]:
-    """(220, 200, 3): one face of about 100 x 70 pixels."""
-    return np.ascontiguousarray(astronaut()[20:240, 120:320])
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,8 @@ def test_a_tenant_never_reaches_the_row_of_another(store: RecordStore) -> None:
     assert store.by_id("globex", stored.id) is None
     assert store.by_pixels("globex", DIGEST) is None
     assert store.count_by_key_version("globex", "local") == {}
+    assert store.owners(stored.id, DIGEST, but="globex") == [("acme", stored.id)]
+    assert store.owners(None, DIGEST, but="acme") == store.owners(None, None, but="globex") == []
     assert not store.forget_seal("globex", stored.id)
     assert not store.delete("globex", stored.id)
     assert store.by_id("acme", stored.id) == stored
@@ -80,6 +82,28 @@ def test_a_forgotten_seal_takes_its_secret_along_and_leaves_the_record(store: Re
     assert store.by_id("acme", stored.id) == dataclasses.replace(stored, seal=None, secret=None)
     assert store.by_id("acme", other.id) == other
     assert not store.forget_seal("acme", uuid4())
+
+
+def test_an_erasable_record_keeps_the_secret_its_keys_need(store: RecordStore) -> None:
+    stored = dataclasses.replace(_stored(), erasable=True)
+    store.add(stored)
+    assert not store.forget_seal("acme", stored.id)
+    assert store.by_id("acme", stored.id) == stored
+
+
+def test_what_was_removed_is_remembered_for_its_tenant(store: RecordStore, database: Engine) -> None:
+    deleted = _stored()
+    expired = dataclasses.replace(_stored(), expires=TIME)
+    for stored in (deleted, expired):
+        store.add(stored)
+    assert store.delete("acme", deleted.id)
+    assert not store.removed("acme", uuid4())
+    for _ in range(2):
+        for stored in (deleted, expired):
+            assert store.by_id("acme", stored.id) is None
+            assert (store.removed("acme", stored.id), store.removed("globex", stored.id)) == (True, False)
+        assert RecordStore(database, lambda: TIME - timedelta(seconds=1)).purge_expired() == 0
+        store.purge_expired()
 
 
 def test_a_deleted_row_is_gone(store: RecordStore) -> None:

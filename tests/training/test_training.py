@@ -1,9 +1,11 @@
 """Training: seeded, resumable to the bit, and ending in a bundle that anonymizes."""
 
 import io
+import itertools
+import json
 import tarfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,8 @@ from service.core.context import Context
 from service.errors import BadInput
 from service.faces.detection import CenterFaceDetector, Detection
 from service.faces.masks import BLOCK
-from service.training.bundling import make_bundle
+from service.training.bank import load_bank
+from service.training.bundling import Ends, make_bundle
 from service.training.config import TrainConfig
 from service.training.faceset import FaceSet, load_face_set
 from service.training.run import train
@@ -28,6 +31,8 @@ SMALL = TrainConfig(
     resolution=16, patch=2, channels=(32, 32), layers=1, images=40, batch=8, warmup=16, bfloat16=False, seed=3
 )
 PHOTOS = 6
+FAILING_BATCH = 5
+"""The sheet's and the measured examples of the first checkpoint are drawn too."""
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
@@ -46,39 +51,57 @@ def faces() -> FaceSet:
     return FaceSet([f"{i}" for i in range(PHOTOS)], photos, boxes, landmarks, groups)
 
 
+def _seen(run: Path) -> int:
+    return int(torch.load(run / "checkpoint.pt", weights_only=True)["seen"])
+
+
 def _weights(run: Path) -> dict[str, torch.Tensor]:
     return dict(load_denoiser(run, SMALL.patch).state_dict())
+
+
+def _examples(faces: FaceSet, resolution: int, each: int) -> tuple[torch.Tensor, Context]:
+    bank = load_bank(faces, resolution, torch.device("cpu"))
+    rng = torch.Generator().manual_seed(2)
+    return sample_batch(bank, torch.arange(PHOTOS).repeat_interleave(each), resolution, rng)
 
 
 class PowerCutError(Exception):
     """Ends a run somewhere."""
 
 
-@dataclass(frozen=True)
-class _FailingFaces(FaceSet):
-    after: int = 0
-
-    def pixels(self, index: int) -> NDArray[np.uint8]:
-        object.__setattr__(self, "after", self.after - 1)
-        if self.after < 0:
-            raise PowerCutError
-        return super().pixels(index)
-
-
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(faces: FaceSet, tmp_path: Path) -> None:
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
+    faces: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     train(SMALL, faces, tmp_path / "whole", save_every=16)
-    failing = _FailingFaces(faces.names, faces.encoded, faces.boxes, faces.landmarks, faces.groups, after=42)
-    with pytest.raises(PowerCutError):
-        train(SMALL, failing, tmp_path / "cut", save_every=16)
+    with monkeypatch.context() as broken:
+        drawn = itertools.count()
+
+        def fails(*args: Any) -> Any:
+            if next(drawn) == FAILING_BATCH:
+                raise PowerCutError
+            return sample_batch(*args)
+
+        broken.setattr("service.training.run.sample_batch", fails)
+        with pytest.raises(PowerCutError):
+            train(SMALL, faces, tmp_path / "cut", save_every=16)
+    assert _seen(tmp_path / "cut") == 16
     train(SMALL, faces, tmp_path / "cut", save_every=16)
     whole, cut = _weights(tmp_path / "whole"), _weights(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
 
 
+def test_a_run_out_of_time_stops_where_it_can_go_on(faces: FaceSet, tmp_path: Path) -> None:
+    assert train(SMALL, faces, tmp_path / "run", seconds=0.0) == 8
+    assert _seen(tmp_path / "run") == 8
+    assert train(SMALL, faces, tmp_path / "run") == 40
+    logged = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["seen"] for line in logged] == [8, 40]
+    assert all(0 < loss < 10 for line in logged for loss in line["held_out"].values())
+
+
 def test_the_last_images_are_saved_when_batches_do_not_divide_the_run(faces: FaceSet, tmp_path: Path) -> None:
     train(SMALL.model_copy(update={"images": 20}), faces, tmp_path / "run", save_every=1000)
-    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
-    assert state["seen"] == 24
+    assert _seen(tmp_path / "run") == 24
     assert (tmp_path / "run" / "sheets" / "00000024.png").exists()
 
 
@@ -86,7 +109,7 @@ def test_training_lowers_the_loss(faces: FaceSet, tmp_path: Path) -> None:
     config = SMALL.model_copy(update={"images": 800, "learning_rate": 2e-3})
     train(config, faces, tmp_path / "run", save_every=10_000)
     trained = load_denoiser(tmp_path / "run", SMALL.patch)
-    clean, context = sample_batch(faces, np.arange(PHOTOS), SMALL.resolution, np.random.default_rng(9))
+    clean, context = _examples(faces, SMALL.resolution, each=1)
     t = torch.full((PHOTOS,), 0.5, dtype=torch.float64)
     eps = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1)).double()
     x = (clean.double() + eps) * 0.5**0.5 * context.generate
@@ -105,7 +128,7 @@ def test_a_warm_start_begins_from_the_bundle(faces: FaceSet, tmp_path: Path) -> 
 
 def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     train(SMALL, faces, tmp_path / "run")
-    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", tau=0.9, count=2)
+    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", ends=Ends(tau=0.9), count=2)
     assert manifest.recipe["images_seen"] == 40
     assert manifest.numerics.tau == 0.9
     assert manifest.numerics.network_evaluations <= 49
@@ -116,11 +139,11 @@ def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     changed.write(tmp_path / "bundle")
     assert Bundle.read(tmp_path / "bundle").digest != before
     with pytest.raises(BadInput):
-        make_bundle(tmp_path / "nothing", faces, tmp_path / "none", "mine", tau=0.9)
+        make_bundle(tmp_path / "nothing", faces, tmp_path / "none", "mine", ends=Ends())
 
 
 def test_examples_keep_the_rules_of_the_service(faces: FaceSet) -> None:
-    clean, context = sample_batch(faces, np.arange(PHOTOS).repeat(8), 32, np.random.default_rng(2))
+    clean, context = _examples(faces, 32, each=32)
     assert isinstance(context, Context)
     assert not (context.generate & context.visible).any()
     assert all(generate.any() for generate in context.generate)

@@ -1,0 +1,47 @@
+"""``POST /v1/approvals``: a second person lets a recovery happen."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.access.approvals import Approval
+from service.access.principal import Principal, Scope
+from service.api.attempts import client_of
+from service.api.desk import AtDesk
+from service.api.json_body import read_json
+from service.api.logged import AllowedOrEntry
+from service.api.openapi import json_operation
+from service.api.problems import APPROVALS
+from service.api.schemas import ApprovalForm, Approved
+from service.audit.entry import Kind
+from service.operations.approve import ApproveRequest, approve
+
+router = APIRouter(tags=["approvals"])
+
+MayApprove = Annotated[Principal, Depends(AllowedOrEntry(Scope.APPROVE, Kind.APPROVAL))]
+
+
+@router.post(
+    "/v1/approvals",
+    operation_id="approve",
+    summary="Approve the recovery of one record, or recoveries in one case, by somebody else",
+    description="Whether it counts once or until it expires is the tenant's policy.",
+    **json_operation(ApprovalForm, Approved, problems=APPROVALS, status=201),
+)
+async def approve_recovery(request: Request, desk: AtDesk, principal: MayApprove) -> Response:
+    """Answer with the approval."""
+    with desk.workers.admitted():
+        form = await read_json(request, ApprovalForm, desk.limits.seconds)
+        ask = ApproveRequest(
+            tenant=principal.tenant,
+            subject=principal.subject,
+            request=request.state.request_id,
+            client=client_of(request),
+            **dict(form),
+        )
+        made = await desk.workers.run(request, lambda _: approve(ask, desk.parts))
+    return Response(_answer(made).model_dump_json(), 201, media_type="application/json")
+
+
+def _answer(made: Approval) -> Approved:
+    return Approved(approval=made.id, record=made.record, case=made.case, expires=made.expires)

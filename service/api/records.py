@@ -1,0 +1,73 @@
+"""``/v1/records/{id}``: what is known of an image, and its erasure."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import BaseModel
+
+from service.access.principal import Principal, Scope
+from service.api.attempts import client_of
+from service.api.auth import MayAudit
+from service.api.desk import AtDesk
+from service.api.logged import AllowedOrEntry
+from service.api.openapi import answers
+from service.api.problems import RECORDS
+from service.api.schemas import ErasedRecord, KnownRecord
+from service.audit.entry import Kind
+from service.operations.erase import EraseRequest, erase
+from service.operations.inspect import inspect
+
+router = APIRouter(prefix="/v1/records", tags=["records"])
+
+MayErase = Annotated[Principal, Depends(AllowedOrEntry(Scope.ERASE, Kind.ERASE))]
+RecordId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Record` gave it.")]
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return answers({"application/json": model}, RECORDS)
+
+
+@router.get(
+    "/{id}",
+    operation_id="get_record",
+    summary="What is known of an image, without any key",
+    **_json(KnownRecord),
+)
+async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record: RecordId) -> Response:
+    """Answer with the facts; another tenant's record is an unknown one."""
+    with desk.workers.admitted():
+        stored = await desk.workers.run(
+            request, lambda _: inspect(principal.tenant, principal.subject, record, desk.parts)
+        )
+    answer = KnownRecord(
+        record=stored.id,
+        created=stored.created,
+        expires=stored.expires,
+        key_version=stored.key_version,
+        erasable=stored.erasable,
+        exact_copy=stored.seal is not None,
+        pixels_sha256=stored.pixels_digest.hex(),
+    )
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+@router.delete(
+    "/{id}",
+    operation_id="erase_record",
+    summary="Erase an image as far as its tenant's policy lets it be erased",
+    description="The image itself where it was made erasable; otherwise the exact copy of its faces in the database.",
+    **_json(ErasedRecord),
+)
+async def erase_record(request: Request, desk: AtDesk, principal: MayErase, record: RecordId) -> Response:
+    """Answer with what is gone."""
+    ask = EraseRequest(
+        tenant=principal.tenant,
+        subject=principal.subject,
+        record=record,
+        request=request.state.request_id,
+        client=client_of(request),
+    )
+    with desk.workers.admitted():
+        what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
+    return Response(ErasedRecord(record=record, erased=what).model_dump_json(), media_type="application/json")

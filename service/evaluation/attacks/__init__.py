@@ -1,0 +1,1 @@
+"""Attempts to break it, each with a figure of success and what chance gives."""

@@ -1,0 +1,86 @@
+"""What every attack reports."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.core.transform import Scheme
+from service.evaluation.figures import Array, Figures
+from service.evaluation.verification import BoundedRate
+
+_Z = 1.96
+
+
+class AttackFigures(Figures):
+    """One attack on one scheme.
+
+    Attributes:
+        name: of the attack.
+        scheme: attacked.
+        measure: what ``success`` and ``chance`` are.
+        success: of the attack.
+        low, high: 95 % interval of ``success``.
+        chance: what one reaches without it.
+        trials: behind ``success``.
+        note: what else to know.
+    """
+
+    name: str
+    scheme: str
+    measure: str
+    success: float
+    low: float
+    high: float
+    chance: float
+    trials: int
+    note: str = ""
+
+    def __str__(self) -> str:
+        found = f"{self.success:.3f} (95 %: {self.low:.3f} to {self.high:.3f}"
+        return f"{found}; chance {self.chance:.3f}; n = {self.trials})"
+
+
+REVEALED = "faces recognized as the original, surroundings blanked"
+CORRELATION = "correlation with the original latent, mean"
+
+
+def revealed(name: str, scheme: Scheme | str, hits: Sequence[bool], chance: float, note: str = "") -> AttackFigures:
+    """An attack that shows faces."""
+    rate = BoundedRate.counted(hits)
+    return AttackFigures(
+        name=name,
+        scheme=scheme,
+        measure=REVEALED,
+        success=rate.hits / max(rate.of, 1),
+        low=rate.low,
+        high=rate.high,
+        chance=chance,
+        trials=rate.of,
+        note=note,
+    )
+
+
+def correlated(
+    name: str, scheme: Scheme | str, values: Sequence[float], chance: float, note: str = ""
+) -> AttackFigures:
+    """An attack that guesses latents."""
+    found = np.array(values)
+    half = _Z * float(found.std(ddof=1)) / np.sqrt(len(found)) if len(found) > 1 else 1.0
+    mean = float(found.mean()) if len(found) else 0.0
+    return AttackFigures(
+        name=name,
+        scheme=scheme,
+        measure=CORRELATION,
+        success=mean,
+        low=mean - half,
+        high=mean + half,
+        chance=chance,
+        trials=len(found),
+        note=note,
+    )
+
+
+def correlation(one: Array, other: Array) -> float:
+    """Cosine of two arrays; 0 when one is silent."""
+    scale = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float((one * other).sum()) / scale if scale else 0.0

@@ -1,0 +1,60 @@
+"""All attacks, cheap ones first."""
+
+from collections.abc import Callable, Iterator
+
+from service.evaluation.attacks import (
+    again,
+    known_pair,
+    magnitudes,
+    nearby_latents,
+    partial_key,
+    same_person,
+    tampered,
+    wrong_key,
+)
+from service.evaluation.attacks.attack import AttackFigures
+from service.evaluation.attacks.targets import Targets
+from service.evaluation.figures import Figures
+
+
+class AttackRun(Figures):
+    """What all figures of a campaign have in common.
+
+    Attributes:
+        digest: of the weights, hex.
+        people: attacked.
+        limit: distance that counts as recognized.
+        seed: of what is random.
+    """
+
+    digest: str
+    people: int
+    limit: float
+    seed: int
+
+
+class AttackResult(Figures):
+    """What came of one attack.
+
+    Attributes:
+        attack: key of ``ATTACKS``.
+        figures: by scheme and variant.
+    """
+
+    attack: str
+    figures: list[AttackFigures]
+
+
+Attack = Callable[[Targets], Iterator[AttackFigures]]
+
+ATTACKS: dict[str, Attack] = {
+    "known pair": known_pair.attack,
+    "tampered records": tampered.attack,
+    "partly known key": partial_key.attack,
+    "wrong key": wrong_key.attack,
+    "magnitudes": magnitudes.attack,
+    "same person": same_person.attack,
+    "anonymized twice": again.attack,
+    "nearby latents": nearby_latents.attack,
+}
+"""By name; each yields its figures."""

@@ -1,0 +1,60 @@
+"""Is this the original? Sign flips leave every magnitude of the latent, and give the answer; a rotation must not."""
+
+import os
+from collections.abc import Iterator
+
+from service.core.bands import BandLayout
+from service.core.keystream import KEY_BYTES
+from service.core.transform import hide
+from service.evaluation.attacks.attack import AttackFigures, correlation
+from service.evaluation.attacks.targets import SCHEMES, Targets
+from service.evaluation.figures import Array
+from service.evaluation.scenes import with_face
+from service.evaluation.verification import BoundedRate
+
+MATCHING = "matching magnitudes"
+
+_KEYS = 25
+"""For each face."""
+
+
+def attack(targets: Targets) -> Iterator[AttackFigures]:
+    """The original against a decoy, the next sitter's face in the same surroundings; latents are given exactly.
+
+    The share of right choices between two is the area under the ROC curve (Green & Swets 1966, ch. 2).
+    """
+    count = len(targets.sitters)
+    if count < 2:
+        return
+    decoys = [
+        with_face(sitter.portrait, sitter.face, targets.sitters[(i + 1) % count].portrait).pixels
+        for i, sitter in enumerate(targets.sitters)
+    ]
+    true, false = (targets.latents(targets.views(pictures)) for pictures in (None, decoys))
+    for scheme in SCHEMES:
+        rate = BoundedRate.counted(
+            alike(layout, hidden, original) > alike(layout, hidden, decoy)
+            for original, decoy, mask in zip(true, false, targets.masks, strict=True)
+            for layout in [BandLayout.of(mask)]
+            for _ in range(_KEYS)
+            for hidden, _ in [hide(original, mask, os.urandom(KEY_BYTES), scheme, targets.tau)]
+        )
+        yield AttackFigures(
+            name=MATCHING,
+            scheme=scheme,
+            measure="AUC: which of two is the original",
+            success=rate.value,
+            low=rate.low,
+            high=rate.high,
+            chance=0.5,
+            trials=rate.of,
+            note=f"{_KEYS} keys for each of {count} faces",
+        )
+
+
+def alike(layout: BandLayout, hidden: Array, candidate: Array) -> float:
+    """Correlation of the magnitudes in the basis that the signs are flipped in, mean over the bands' coefficients."""
+    magnitudes = ([abs(band) for band in layout.split(latent)] for latent in (hidden, candidate))
+    pairs = [(one, other) for one, other in zip(*magnitudes, strict=True) if len(one)]
+    total = sum(len(one) for one, _ in pairs)
+    return sum(len(one) * correlation(one - one.mean(), other - other.mean()) for one, other in pairs) / max(total, 1)

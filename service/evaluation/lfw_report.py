@@ -1,0 +1,149 @@
+"""The report of ``visard evaluate lfw``: figures from the results of pairs."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from service.evaluation.answers import CASES, AnswersResult
+from service.evaluation.attacks.attack import AttackFigures
+from service.evaluation.columns import COLUMNS, Column
+from service.evaluation.cost import CostFigures
+from service.evaluation.figures import Distribution, Figures
+from service.evaluation.kid import Kid, measure_kid
+from service.evaluation.matching import FARS, Matching, Person
+from service.evaluation.pair_results import PairResult
+from service.evaluation.utility import UtilityFigures
+from service.evaluation.verification import BoundedRate, accepted
+
+
+class Restored(Figures):
+    """Recovery from an 8-bit PNG, pixels and key, inside the mask.
+
+    Attributes:
+        psnr: dB.
+        ssim: over the rectangle around the mask.
+        identity: distance of the recovered face from the original, to the recognizer.
+        values: each PSNR, for a plot.
+    """
+
+    psnr: Distribution
+    ssim: Distribution
+    identity: Distribution
+    values: list[float]
+
+
+class CaseFigures(Figures):
+    """One way a file came back.
+
+    Attributes:
+        best, generative: how often each answer was given.
+        exact: faces that came back bit by bit.
+        psnr: of generative recoveries, dB.
+        recognized: generative recoveries accepted as the original at the strictest FAR.
+    """
+
+    best: dict[str, int]
+    generative: dict[str, int]
+    exact: BoundedRate
+    psnr: Distribution
+    recognized: BoundedRate
+
+
+class Run(Figures):
+    """What was measured with what; two results with one ``Run`` may be put together.
+
+    Attributes:
+        data: name of the set.
+        seed: chose pairs and people.
+        bundle, digest: the weights.
+        resolution: R.
+        recognizer: its name.
+    """
+
+    data: str
+    seed: int
+    bundle: str
+    digest: str
+    resolution: int
+    recognizer: str
+
+
+class LfwReport(Figures):
+    """Everything.
+
+    Attributes:
+        pairs: chosen, one per person; and how many of them show a face in both photos.
+        people: photos of other people behind the thresholds.
+        changed_photos: photos behind ``cases``.
+        kid: of the faces our rotation made, on the recognizer's embeddings, against the people.
+        seconds: this run took, resumed parts left out.
+    """
+
+    run: Run
+    command: str
+    pairs: int
+    measured: int
+    people: int
+    matching: Matching
+    restored: dict[Column, Restored]
+    utility: dict[Column, UtilityFigures]
+    kid: Kid | None
+    cases: dict[str, CaseFigures]
+    changed_photos: int
+    attacks: list[AttackFigures]
+    cost: CostFigures | None
+    seconds: float
+
+
+def restored_by_column(pairs: Sequence[PairResult]) -> dict[Column, Restored]:
+    """How well each method gives back."""
+    return {column: _restored(pairs, column) for column in COLUMNS}
+
+
+def _restored(pairs: Sequence[PairResult], column: Column) -> Restored:
+    results = [(pair.columns[column], pair.clean) for pair in pairs if pair.columns]
+    values = [result.psnr for result, _ in results]
+    apart = [float(np.linalg.norm(np.subtract(r.recovered.whole, clean.whole))) for r, clean in results if clean]
+    return Restored(
+        psnr=Distribution.over(values),
+        ssim=Distribution.over(result.ssim for result, _ in results),
+        identity=Distribution.over(apart),
+        values=values,
+    )
+
+
+def utility_by_column(pairs: Sequence[PairResult]) -> dict[Column, UtilityFigures]:
+    """What each method leaves to a detector."""
+    return {
+        column: UtilityFigures.over([pair.columns[column].anonymized.likeness for pair in pairs if pair.columns])
+        for column in COLUMNS
+    }
+
+
+def kid_of_rotation(pairs: Sequence[PairResult], people: Sequence[Person], seed: int) -> Kid | None:
+    """Realism on the recognizer's embeddings."""
+    made = [pair.columns["ours, rotation"].anonymized.whole for pair in pairs if pair.columns]
+    return measure_kid(np.array(made), np.array([p.seen.whole for p in people if p.seen]), seed)
+
+
+def figures_by_case(results: Sequence[AnswersResult], matching: Matching) -> dict[str, CaseFigures]:
+    """What came back after each change."""
+    limit = matching.thresholds["whole"][FARS.index(min(FARS))]
+    return {case.name: _case([result for result in results if result.cases], case.name, limit) for case in CASES}
+
+
+def _case(results: Sequence[AnswersResult], name: str, limit: float) -> CaseFigures:
+    answers = [result.cases[name] for result in results]
+    apart = [
+        float(np.linalg.norm(np.subtract(answer.recovered.whole, result.clean.whole)))
+        for result, answer in zip(results, answers, strict=True)
+        if answer.recovered is not None and result.clean is not None
+    ]
+    return CaseFigures(
+        best=dict(Counter(answer.best for answer in answers)),
+        generative=dict(Counter(answer.generative for answer in answers)),
+        exact=BoundedRate.counted(answer.exact for answer in answers),
+        psnr=Distribution.over(answer.psnr for answer in answers if answer.psnr is not None),
+        recognized=accepted(apart, limit),
+    )

@@ -1,0 +1,105 @@
+"""Approve recoveries: of one record, or in one case, by somebody else, until an hour comes."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from service.access.approvals import Approval
+from service.audit.entry import Kind, Result, instant
+from service.errors import ApprovalInvalid, RecordErased, RecordUnknown, Refused
+from service.operations.foreign import DeniedAttempt, tell_owners
+from service.operations.parts import Parts
+from service.operations.verdict import verdict
+from service.plain_text import validated_text
+
+LONGEST = timedelta(days=366)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveRequest:
+    """What is approved, and by whom.
+
+    Attributes:
+        tenant: whose recoveries; from the caller's credentials.
+        subject: who approves.
+        record: of this record.
+        case: or in this case.
+        reason: why; goes into the audit log.
+        expires: until when, timezone-aware.
+        request: id of the request, for the log.
+        client: address of the caller, for the log.
+    """
+
+    tenant: str
+    subject: str
+    record: UUID | None
+    case: str | None
+    reason: str
+    expires: datetime
+    request: str | None = None
+    client: str | None = None
+
+
+def approve(request: ApproveRequest, parts: Parts) -> Approval:
+    """Commit an approval behind its entry in the audit log.
+
+    Raises:
+        ApprovalInvalid: it is for neither a record nor a case, for both, or for a time not within the next year.
+        ReasonInvalid: a text is not fit for the audit log.
+        RecordUnknown, RecordErased: there is no such record to recover.
+        AuditUnavailable: it is not in the log, and so it does not count.
+        DatabaseUnavailable: it does not count.
+    """
+    approval = _approval(request)
+    try:
+        _require_record(request, parts)
+    except Refused as error:
+        _log(request, approval, *verdict(error), parts)
+        denied = DeniedAttempt(
+            tenant=request.tenant, subject=request.subject, attempt=approval.id, record=request.record
+        )
+        parts.afterwards(lambda: tell_owners(denied, parts))
+        raise
+    _log(request, approval, Result.GRANTED, "approved", parts)
+    parts.approvals.add(approval)
+    return approval
+
+
+def _approval(request: ApproveRequest) -> Approval:
+    now = datetime.now(UTC)
+    if (request.record is None) == (request.case is None):
+        raise ApprovalInvalid("approve a record or a case: one of the two")
+    if not now < request.expires <= now + LONGEST:
+        raise ApprovalInvalid("an approval expires in the future, and within a year")
+    return Approval(
+        id=uuid4(),
+        tenant=request.tenant,
+        subject=request.subject,
+        record=request.record,
+        case=None if request.case is None else validated_text(request.case, "case"),
+        created=now,
+        expires=request.expires,
+    )
+
+
+def _require_record(request: ApproveRequest, parts: Parts) -> None:
+    if request.record is None or parts.records.by_id(request.tenant, request.record) is not None:
+        return
+    if parts.records.removed(request.tenant, request.record):
+        raise RecordErased("the record was erased or has expired")
+    raise RecordUnknown("there is no such record")
+
+
+def _log(request: ApproveRequest, approval: Approval, result: Result, detail: str, parts: Parts) -> None:
+    fields = {
+        "case": approval.case,
+        "client": request.client,
+        "detail": detail,
+        "expires": instant(approval.expires),
+        "reason": validated_text(request.reason),
+        "record": None if approval.record is None else str(approval.record),
+        "request": request.request,
+        "result": result.value,
+        "subject": request.subject,
+    }
+    parts.audit.append(request.tenant, Kind.APPROVAL, approval.id, fields, approval.created)

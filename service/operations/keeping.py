@@ -1,0 +1,117 @@
+"""What is kept of an anonymization, and under which keys: the tenant's policy decides."""
+
+import os
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.custodian import Custodian
+from service.errors import PolicyForbids
+from service.keys.derive import KEY_BYTES
+from service.keys.provider import KeyProvider
+from service.operations.custody import RecordKeys
+from service.records.codec import write_record
+from service.records.record import NONCE_BYTES, Record
+from service.records.seal import seal_pixels
+from service.records.store import RecordStore, StoredRecord
+from service.tenancy import Policy, SealPolicy
+
+_SECRET_BYTES = 32
+
+
+def chosen_policy(policy: Policy, seal: SealPolicy | None) -> Policy:
+    """The tenant's policy, with the seal that the caller asked for.
+
+    Raises:
+        PolicyForbids: a seal of what must not come back.
+    """
+    if seal is None:
+        return policy
+    if policy.irreversible and seal != "off":
+        raise PolicyForbids("this tenant's images are irreversible: nothing is kept of their faces")
+    return replace(policy, seal=seal)
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """Keys of a new image, and what of them must be kept.
+
+    Attributes:
+        tenant: whose image.
+        policy: what the tenant has chosen.
+        custodian: who holds the tenant's master key.
+        key_version: of that key; 0 where it has no part.
+        nonce: 16 fresh random bytes.
+        keys: of the image.
+        secret: for the database row; None where no key needs one.
+        created: now.
+    """
+
+    tenant: str
+    policy: Policy
+    custodian: Custodian
+    key_version: int
+    nonce: bytes
+    keys: RecordKeys
+    secret: bytes | None = field(repr=False)
+    created: datetime
+
+    @classmethod
+    def begin(cls, tenant: str, policy: Policy, keys: KeyProvider) -> "Custody":
+        """Make the keys of a new image. Those of an irreversible one are random and nowhere else.
+
+        Raises:
+            TenantUnknown, KeyDestroyed, KeysForbidden, KeysUnavailable: as the provider does.
+        """
+        nonce, created = os.urandom(NONCE_BYTES), datetime.now(UTC)
+        if policy.irreversible:
+            return cls(tenant, policy, keys.custodian, 0, nonce, RecordKeys(os.urandom(KEY_BYTES)), None, created)
+        version = keys.current_version(tenant)
+        mine = RecordKeys.derive(keys, tenant, version, nonce)
+        secret = os.urandom(_SECRET_BYTES) if policy.erasable or policy.seal == "record" else None
+        if policy.erasable and secret is not None:
+            mine = mine.bound_to(secret)
+        return cls(tenant, policy, keys.custodian, version, nonce, mine, secret, created)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the image can no longer be recovered."""
+        return None if self.policy.lifetime is None else self.created + self.policy.lifetime
+
+
+def keep(record: Record, hidden: NDArray[np.generic], custody: Custody, records: RecordStore) -> bytes:
+    """Store the record, with its seal if the policy says so; returns the record to embed.
+
+    Args:
+        record: of the image.
+        hidden: (n, 3), the original pixels under the mask.
+
+    Raises:
+        DatabaseUnavailable: it is not stored; the image must not be handed out.
+    """
+    policy, keys = custody.policy, custody.keys
+    seal = None
+    if policy.seal != "off":
+        raw = hidden.astype(hidden.dtype.newbyteorder(">")).tobytes()
+        seal = seal_pixels(raw, keys.seal(custody.secret), record.id)
+    plain = write_record(record, body_key=keys.body, mac_key=keys.mac, seal=None, erasable=policy.erasable)
+    records.add(
+        StoredRecord(
+            id=record.id,
+            tenant=custody.tenant,
+            custodian=record.custodian,
+            key_version=record.key_version,
+            created=custody.created,
+            pixels_digest=record.pixels_digest,
+            record=plain,
+            seal=seal if policy.seal == "record" else None,
+            secret=custody.secret,
+            erasable=policy.erasable,
+            expires=custody.expires,
+        )
+    )
+    if policy.seal != "embed":
+        return plain
+    return write_record(record, body_key=keys.body, mac_key=keys.mac, seal=seal, erasable=policy.erasable)

@@ -1,0 +1,146 @@
+"""``Idempotency-Key`` over HTTP: one image, one record, however often the request is sent."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import numpy as np
+import pytest
+from sqlalchemy import func, select
+
+from service.app import create_app
+from service.assembly import open_access
+from service.database.engine import transaction
+from service.database.tables import records, replays
+from service.errors import DatabaseUnavailable
+from service.imaging import decode
+from service.records.codec import read_header
+from service.replays import LEASE, ReplayStore
+from service.settings import Settings
+from tests.api.conftest import Pixels, Service, assert_problem, close, pixels_of
+from tests.api.test_lifecycle import PATIENCE_S, Gated, _at
+
+
+def keyed(service: Service, key: str, image: bytes, *, caller: str = "all", **fields: object) -> httpx.Response:
+    headers = {"Idempotency-Key": key, **fields.pop("headers", {})}
+    return service.post("/v1/anonymize", caller, image, headers=headers, **fields)
+
+
+def stored(service: Service) -> int:
+    with transaction(service.desk.parts.records._engine) as connection:
+        return connection.execute(select(func.count()).select_from(records)).scalar_one()
+
+
+def test_a_request_sent_again_is_answered_again(service: Service, photo: bytes, portrait: Pixels) -> None:
+    key = str(uuid4())
+    before = stored(service)
+    first = keyed(service, key, photo, seal="embed")
+    # In quotes, as the draft has it, and on the other path: the same key.
+    again = service.post("/anonymize", "all", photo, headers={"Idempotency-Key": f'"{key}"'}, seal="embed")
+    assert first.status_code == again.status_code == 200
+    assert again.content == first.content
+    for name in ("x-visard-record", "x-visard-faces", "content-type"):
+        assert again.headers[name] == first.headers[name]
+    assert ("x-visard-replayed" in first.headers, again.headers["x-visard-replayed"]) == (False, "true")
+    assert first.headers["x-request-id"] != again.headers["x-request-id"]
+    assert stored(service) == before + 1
+    back = service.post("/v1/recover", "all", again.content, reason="test")
+    assert np.array_equal(pixels_of(back.content), portrait)
+
+
+def test_an_answer_in_json_is_given_again(service: Service, photo: bytes) -> None:
+    headers = {"Accept": "application/json"}
+    first, again = (keyed(service, "JSON", photo, headers=headers) for _ in range(2))
+    assert first.json() == again.json()
+    assert again.headers["content-type"] == "application/json"
+
+
+def test_another_request_under_the_same_key_is_refused(service: Service, photo: bytes, grey: bytes) -> None:
+    key = str(uuid4())
+    assert keyed(service, key, photo).status_code == 200
+    for answer in (
+        keyed(service, key, grey),
+        keyed(service, key, photo, coverage="head"),
+        keyed(service, key, photo, headers={"Accept": "application/json"}),
+    ):
+        assert_problem(answer, 422, "idempotency-key-reused")
+    assert_problem(keyed(service, key, photo, seal="nonsense"), 422, "form-invalid")
+
+
+def test_callers_do_not_share_keys(service: Service, photo: bytes) -> None:
+    answers = [keyed(service, "shared-key", photo, caller=caller) for caller in ("all", "anonymize", "other")]
+    assert len({answer.headers["x-visard-record"] for answer in answers}) == 3
+
+
+def test_a_nonce_never_serves_two_images(service: Service, photo: bytes) -> None:
+    """Not even for the same bytes: only the key says that it is the same request."""
+    answers = [keyed(service, str(uuid4()), photo) for _ in range(3)] + [keyed(service, "n", photo) for _ in range(2)]
+    nonces = [read_header(decode(answer.content).record).nonce for answer in answers]
+    assert len(set(nonces)) == 4
+    assert nonces[-1] == nonces[-2]
+
+
+def test_of_two_at_once_one_is_carried_out(service: Service, photo: bytes) -> None:
+    desk, key = service.desk, str(uuid4())
+    part = Gated(desk.parts.detector)
+    with _at(service, replace(desk, parts=replace(desk.parts, detector=part))), ThreadPoolExecutor(1) as pool:
+        first = pool.submit(keyed, service, key, photo)
+        assert part.begun.wait(PATIENCE_S)
+        refused = keyed(service, key, photo)
+        assert_problem(refused, 409, "request-in-progress")
+        assert int(refused.headers["retry-after"]) > 0
+        part.gate.set()
+        made = first.result(PATIENCE_S)
+    assert keyed(service, key, photo).content == made.content
+
+
+def test_a_failed_request_does_not_use_its_key_up(service: Service, photo: bytes, grey: bytes) -> None:
+    key = str(uuid4())
+    for _ in range(2):
+        assert_problem(keyed(service, key, grey), 422, "no-faces")
+    assert keyed(service, key, photo).status_code == 200
+
+
+class _CannotKeep:
+    """A store whose database fails between the work and the answer, as in a crash."""
+
+    def __init__(self, real: ReplayStore) -> None:
+        self.begin = real.begin
+
+    def keep(self, *_: object) -> None:
+        raise DatabaseUnavailable("the database did not carry out the request")
+
+    release = keep
+
+
+def test_what_cannot_be_kept_is_not_given_and_the_key_is_not_lost(service: Service, photo: bytes) -> None:
+    desk, key = service.desk, str(uuid4())
+    with _at(service, replace(desk, replays=_CannotKeep(desk.replays))):
+        assert_problem(keyed(service, key, photo), 503, "database-unavailable")
+    assert_problem(keyed(service, key, photo), 409, "request-in-progress")
+    later = ReplayStore(desk.replays._engine, timedelta(days=1), now=lambda: datetime.now(UTC) + LEASE)
+    with _at(service, replace(desk, replays=later)):
+        made = keyed(service, key, photo)
+    assert (made.status_code, "x-visard-replayed" in made.headers) == (200, False)
+    assert keyed(service, key, photo).content == made.content
+
+
+def test_a_start_forgets_what_has_expired(settings_for: Callable[[Path], Settings], tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "home")
+    with open_access(settings) as access:
+        database = access.replays._engine
+        long_ago = ReplayStore(database, timedelta(days=1), now=lambda: datetime.now(UTC) - timedelta(days=2))
+        long_ago.begin("hospital", "camera", "key", b"")
+        close(create_app(settings))
+        with transaction(database) as connection:
+            assert connection.execute(select(func.count()).select_from(replays)).scalar_one() == 0
+
+
+@pytest.mark.parametrize("key", ["", " ", '""', "two words", "a" * 256, 'quo"te', "back\\slash", "umlaut-\xe4"])
+def test_malformed_keys(key: str, service: Service, grey: bytes) -> None:
+    answer = service.post("/v1/anonymize", "all", grey, headers={"Idempotency-Key": key.encode("latin-1")})
+    assert_problem(answer, 400, "idempotency-key-invalid")

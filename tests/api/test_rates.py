@@ -1,0 +1,78 @@
+"""Callers who ask too often."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from service.access.principal import Principal
+from service.access.quota import Quota
+from service.assembly import open_access
+from service.errors import RateExceeded
+from service.settings import Settings
+from tests.api.conftest import Service, assert_problem
+from tests.api.test_lifecycle import _at
+from tests.api.test_permissions import _Unread
+
+
+class Clock:
+    """Stands until it is moved; each begins an hour after the last, when all quotas are whole again."""
+
+    _starts = count(1_900_000_000_000_000, 3_600_000_000)
+
+    def __init__(self) -> None:
+        self.time = next(self._starts)
+
+    def __call__(self) -> int:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def limited(service: Service, clock: Clock) -> Iterator[Service]:
+    """A service that answers each caller twice a minute."""
+    quota = Quota(service.desk.replays._engine, 2, clock)
+    with _at(service, replace(service.desk, quota=quota)):
+        yield service
+
+
+def test_one_too_many_is_refused_unread_until_its_time_comes(limited: Service, grey: bytes, clock: Clock) -> None:
+    assert [limited.post("/v1/detect", "all", grey).status_code for _ in range(2)] == [200, 200]
+    refused = limited.request("POST", "/v1/anonymize", "all", content=_Unread())
+    assert_problem(refused, 429, "rate-exceeded")
+    assert refused.headers["retry-after"] == "30"
+    assert limited.post("/v1/detect", "anonymize", grey).status_code == 200
+    assert limited.request("GET", "/readyz").status_code == 200
+    clock.time += 30_000_000
+    assert limited.post("/v1/detect", "all", grey).status_code == 200
+
+
+def test_a_refused_recovery_is_in_the_log(limited: Service, grey: bytes) -> None:
+    for _ in range(2):
+        assert_problem(limited.post("/v1/recover", "anonymize", grey), 403, "scope-missing")
+    assert_problem(limited.post("/v1/recover", "anonymize", grey), 429, "rate-exceeded")
+    intent, outcome = limited.entries()[-2:]
+    assert (intent["subject"], outcome["result"], outcome["detail"]) == ("camera", "denied", "rate-exceeded")
+
+
+def test_a_guess_is_nobodys_request(limited: Service) -> None:
+    for _ in range(4):
+        headers = {"Authorization": "Bearer visard_" + "x" * 43}
+        assert_problem(limited.request("POST", "/v1/detect", headers=headers), 401, "token-refused")
+
+
+def test_the_limit_is_a_setting(tmp_path: Path) -> None:
+    caller = Principal("camera", "hospital", frozenset())
+    with open_access(Settings(home=tmp_path)) as access:
+        assert access.quota is None
+    with open_access(Settings(home=tmp_path, requests_per_minute=1)) as access:
+        assert access.quota is not None
+        access.quota.spend(caller)
+        with pytest.raises(RateExceeded):
+            access.quota.spend(caller)

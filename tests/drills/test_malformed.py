@@ -1,0 +1,34 @@
+"""Malformed uploads over HTTP: each one a problem of the caller's, none of the service's, in bounded memory."""
+
+from pathlib import Path
+
+import httpx
+
+from tests.api.conftest import assert_problem
+from tests.drills.malformed import malformed
+from tests.effort import count
+from tests.serving import PATIENCE_S, Process
+
+ROOM_KIB = 64 << 10
+"""What they may take at most beyond what a small photo has cost."""
+
+
+def test_malformed_uploads_are_problems_in_bounded_memory(embedded: Process, photo: bytes) -> None:
+    made = embedded.post("/v1/anonymize", "all", photo)
+    assert embedded.post("/v1/recover", "all", made.content, reason="drill").status_code == 200
+    before = _peak_kib(embedded)
+    headers = embedded.bearer("all")
+    with httpx.Client(base_url=embedded.url, headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
+        for number, (what, data) in enumerate(malformed(count(180, 3000), seed=7)):
+            path, fields = ("/v1/recover", {"reason": "drill"}) if number % 2 else ("/v1/anonymize", {})
+            answer = client.post(path, data=fields, files={"image": data})
+            assert 400 <= answer.status_code < 500, f"{what}: {answer.status_code}"
+            assert_problem(answer, answer.status_code, answer.json()["type"].removeprefix("urn:visard:problem:"))
+    assert _peak_kib(embedded) - before < ROOM_KIB
+    assert embedded.post("/v1/anonymize", "all", photo).status_code == 200
+
+
+def _peak_kib(service: Process) -> int:
+    """The most memory the process has had so far."""
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))

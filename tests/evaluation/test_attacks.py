@@ -1,0 +1,201 @@
+"""Attacks succeed where they must, and nowhere else; with a network in closed form and a recognizer of pixels."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from service.core.bands import BandLayout
+from service.core.context import Context
+from service.core.keystream import Keystream
+from service.core.transform import hide
+from service.evaluation.attacks import (
+    again,
+    deanonymizer,
+    known_pair,
+    magnitudes,
+    nearby_latents,
+    partial_key,
+    same_person,
+    tampered,
+    wrong_key,
+)
+from service.evaluation.attacks.attack import CORRELATION, REVEALED, AttackFigures, correlated, correlation, revealed
+from service.evaluation.attacks.campaign import ATTACKS
+from service.evaluation.attacks.lessons import Lessons, make_lessons
+from service.evaluation.attacks.targets import Targets
+from service.evaluation.portraits import Portrait
+from service.evaluation.recognizers.dlib_resnet import _TEMPLATE
+from service.evaluation.recognizers.recognizer import aligned
+from service.evaluation.sitters import Sitter
+from service.evaluation.studio import Studio
+from tests.small_bundle import RESOLUTION
+
+Rows = dict[tuple[str, str], AttackFigures]
+
+
+class PixelRecognizer:
+    """Faces are alike when their pixels are."""
+
+    name = "pixels"
+
+    def __call__(self, rgb: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+        chip = aligned(rgb, landmarks, _TEMPLATE / 5, 30).astype(float).ravel()
+        chip -= chip.mean()
+        return chip / max(float(np.linalg.norm(chip)), 1e-9)
+
+
+@pytest.fixture
+def targets(portraits: list[Portrait], studio: Studio) -> Targets:
+    sitters = tuple(Sitter(replace(p, faces=(p.faces[p.main],))) for p in portraits)
+    return Targets(sitters, sitters, studio, PixelRecognizer(), 0.3, 1)
+
+
+def rows(attack: Callable[[Targets], Iterator[AttackFigures]], targets: Targets) -> Rows:
+    return {(figures.name, figures.scheme): figures for figures in attack(targets)}
+
+
+def test_a_wrong_key_reveals_nobody(targets: Targets) -> None:
+    found = rows(wrong_key.attack, targets)
+    assert len(found) == 4
+    assert all(figures.success == 0 and figures.trials == 3 for figures in found.values())
+
+
+def test_recognition_would_be_noticed(targets: Targets) -> None:
+    views = targets.views()
+    assert targets.revealed(targets.drawn(views, targets.latents(views))) == [True] * 3
+    assert revealed("x", "y", [True, False], 0.1).success == 0.5
+
+
+def test_signs_known_in_part_say_more_of_sign_flips_than_of_rotations(targets: Targets) -> None:
+    found = list(partial_key.attack(targets))
+    for part in partial_key.PARTS:
+        by_scheme = {
+            f.scheme: f.success for f in found if f.name.startswith(f"{part:.0%}") and f.measure == CORRELATION
+        }
+        assert by_scheme["signflip"] == pytest.approx(2 * part - 1, abs=0.06)
+        assert by_scheme["band-rotation"] < by_scheme["signflip"] - 0.05
+    assert [f.scheme for f in found if f.measure == REVEALED] == ["signflip", "band-rotation"]
+
+
+def test_the_whole_key_reveals_the_latent(targets: Targets) -> None:
+    mask, z = targets.masks[0], targets.latents(targets.views())[0]
+    for scheme in ("signflip", "band-rotation"):
+        hidden, _ = hide(z, mask, b"k" * 32, scheme, 0.9)
+        guess = partial_key.guessed(hidden, mask, Keystream(b"k" * 32), scheme)
+        bands = zip(BandLayout.of(mask).split(guess), BandLayout.of(mask).split(z), strict=True)
+        assert all(correlation(one, other) > 1 - 1e-9 for one, other in bands if len(one))
+
+
+def test_a_known_pair_breaks_one_key_for_all_and_no_key_for_each(targets: Targets) -> None:
+    found = {(f.scheme, f.note): f for f in known_pair.attack(targets)}
+    published = next(f for (scheme, _), f in found.items() if scheme.startswith("published"))
+    assert published.success > 0.7
+    for scheme in ("signflip", "band-rotation"):
+        assert abs(found[scheme, "a key for each face"].success) < 0.3
+
+
+def test_magnitudes_give_the_original_away_under_sign_flips_only(targets: Targets) -> None:
+    layout, z = BandLayout.of(targets.masks[0]), targets.latents(targets.views())[0]
+    other = np.random.default_rng(0).normal(size=z.shape) * targets.masks[0]
+    flipped, _ = hide(z, targets.masks[0], b"k" * 32, "signflip", 0.9)
+    assert magnitudes.alike(layout, flipped, z) > 10 * abs(magnitudes.alike(layout, flipped, other))
+    turned, _ = hide(z, targets.masks[0], b"k" * 32, "band-rotation", 0.9)
+    assert abs(magnitudes.alike(layout, turned, z)) < 0.2 * magnitudes.alike(layout, flipped, z)
+    found = rows(magnitudes.attack, targets)
+    assert found["matching magnitudes", "signflip"].success == 1
+    blind = found["matching magnitudes", "band-rotation"]
+    assert blind.trials == 75 and 0.2 < blind.success < 0.8
+
+
+def test_two_photos_of_one_person_are_compared_after_anonymization(targets: Targets) -> None:
+    found = rows(same_person.attack, targets)
+    assert found["two photos of one person", "band-rotation"].note == "originals: 1.000"
+    assert found["two photos of one person", "band-rotation"].trials == 3
+    alone = replace(targets, others=(None, None, targets.sitters[2]))
+    assert not list(same_person.attack(alone))
+
+
+def test_a_second_stranger_is_no_way_back_and_none_is_made_unasked(targets: Targets) -> None:
+    found = rows(again.attack, targets)
+    assert found["anonymized twice, unasked", "service"].success == 0
+    assert found["anonymized twice", "band-rotation"].success == 0
+
+
+def test_tampered_records_are_refused_and_whole_ones_are_not(targets: Targets) -> None:
+    found = list(tampered.attack(targets))
+    assert len(found) == 5
+    for figures in found:
+        assert (figures.success, figures.trials, figures.note) == (0, 3, "untouched: 3/3")
+
+
+def test_nearby_latents_find_what_is_near(targets: Targets, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rows(nearby_latents.attack, targets)
+    assert len(found) == 4 and all(figures.trials == 3 for figures in found.values())
+    # Had the service changed nothing, the original would be near.
+    monkeypatch.setattr(Targets, "anonymized", lambda self, scheme: [Unchanged(s.pixels) for s in self.sitters])
+    near = rows(nearby_latents.attack, targets)
+    assert near["nearby latents, 0.2 rad", "band-rotation"].success > 0.6
+
+
+class Unchanged:
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self.picture = self
+        self.pixels = pixels
+
+
+def test_a_correlation_has_the_interval_of_a_mean() -> None:
+    values = np.random.default_rng(0).normal(0.2, 0.1, 400)
+    figures = correlated("x", "y", values.tolist(), 0.0)
+    assert figures.low < 0.2 < figures.high and figures.high - figures.low == pytest.approx(0.0196, rel=0.1)
+    assert correlation(np.zeros(3), np.ones(3)) == 0
+
+
+def test_a_network_learns_what_strangers_tell_and_its_twin_cannot(
+    targets: Targets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deanonymizer, "_CHANNELS", (32, 32))
+    monkeypatch.setattr(deanonymizer, "_PASSES", 16)
+    drawn = np.random.default_rng(0).uniform(-0.8, 0.8, (48, 3, 1, 1))
+    faces = torch.from_numpy(np.broadcast_to(drawn, (48, 3, RESOLUTION, RESOLUTION)).copy()).float()
+    nothing = torch.zeros(48, 1, RESOLUTION, RESOLUTION)
+    context = Context(torch.zeros_like(faces), nothing == 0, nothing == 1, nothing)
+    lessons = Lessons((-faces).half(), faces, context, torch.arange(48))
+    errors = {}
+    for blind in (False, True):
+        network = deanonymizer.trained(lessons, targets, blind)
+        with torch.no_grad():
+            guess = deanonymizer._guess(network, -faces, context, blind)
+        errors[blind] = float(((guess - faces) ** 2).mean())
+    assert errors[False] < 0.7 * errors[True]
+
+
+def test_lessons_are_strangers_of_others_with_many_keys(targets: Targets) -> None:
+    lessons = make_lessons(targets.sitters[:2], 5, targets.studio, targets.plan("band-rotation"))
+    assert lessons.whose.tolist() == [0, 1, 0, 1, 0] and len(lessons) == 5
+    strangers, originals, context = lessons.batch(torch.tensor([0, 2]), torch.device("cpu"))
+    assert torch.equal(originals[0], originals[1]) and not torch.equal(strangers[0], strangers[1])
+    assert not strangers[~context.generate.expand_as(strangers)].any()
+    levels = (strangers[context.generate.expand_as(strangers)].double() + 1) * 127.5
+    assert (levels - levels.round()).abs().max() < 0.15
+
+
+def test_a_trained_deanonymizer_is_judged_beside_its_twin(targets: Targets, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deanonymizer, "_CHANNELS", (32, 32))
+    monkeypatch.setattr(deanonymizer, "_PASSES", 1)
+    found = list(deanonymizer.attack(targets, targets.sitters[1:], 16))
+    assert [(figures.scheme, figures.trials) for figures in found] == [
+        ("signflip", 3),
+        ("signflip", 3),
+        ("band-rotation", 3),
+        ("band-rotation", 3),
+    ]
+    assert all(np.isfinite([f.success, f.low, f.high, f.chance]).all() for f in found)
+
+
+def test_every_attack_is_in_the_campaign() -> None:
+    modules = (again, known_pair, magnitudes, nearby_latents, partial_key, same_person, tampered, wrong_key)
+    assert set(ATTACKS.values()) == {module.attack for module in modules}

@@ -1,0 +1,43 @@
+"""``visard evaluate`` as it is called."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands.visard import visard
+from tests.small_bundle import RESOLUTION, write_small_bundle
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(write_small_bundle(tmp_path / "small")))
+    return tmp_path / "home"
+
+
+def test_realism_prints_json_alone_and_leaves_keys_nowhere(
+    photo_folder: Path, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--data", photo_folder, "--out", tmp_path / "out", "--limit", 1, "--reference", 4)
+    assert visard("evaluate", "realism", *chosen, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["resolution"] == RESOLUTION and report["bundle"] == "small"
+    assert json.loads((tmp_path / "out" / "realism.json").read_bytes()) == report
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--lessons", "9"], "--attacks"), (["--limit", "0"], "--limit"), (["--onnx", "nowhere.onnx"], "nowhere.onnx")],
+)
+def test_lfw_refuses_choices_that_make_no_sense(
+    tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert visard("evaluate", "lfw", "--data", tmp_path, *arguments) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_lfw_without_pairs_is_bad_input(tmp_path: Path, photo_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert visard("evaluate", "lfw", "--data", photo_folder, "--out", tmp_path / "out") == 2
+    assert capsys.readouterr().err == "visard: there is no pairs.tsv in the data\n"
