@@ -1,158 +1,32 @@
-"""The composition root: builds every part from the settings, and nothing else does."""
+"""The HTTP service, put together from its parts and taken apart at the end of its lifespan."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
 
 from service import __version__
-from service.access.approvals import ApprovalStore
 from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
-from service.access.pepper import read_or_make_pepper
-from service.access.quota import Quota
 from service.access.tenants import TenantStore
-from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
-from service.audit.background import BackgroundShipper, ShipToAll
+from service.assembly import Access, assemble, open_access, open_audit_of_service, open_database
 from service.audit.log import AuditLog, log_failed_shipping
-from service.audit.proofs import AuditProofs
-from service.audit.reading import AuditReader
-from service.audit.shipping import FileShipper, Shipper
-from service.audit.signing import load_or_create_signing_key, load_signing_key
-from service.audit.uploading import UrlShipper
-from service.database.engine import make_engine
-from service.database.migrate import require_current, upgrade
 from service.engine import Engine
-from service.errors import AddressUnusable, EngineClosed, HomeUnusable, NotForProduction, Refused, VisardError
-from service.faces.detection import CenterFaceDetector
+from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits
-from service.keys.local import LocalKeyStore
-from service.keys.provider import KeyProvider
+from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.operations.upkeep import Upkeep, tidy
-from service.records.store import RecordStore
-from service.replays import ReplayStore
 from service.settings import Settings
-from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
-_SIGNING_KEY = "audit-signing-key.pem"
-_CHECKPOINTS = "audit-checkpoints"
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Who may do what and how often, what they were answered, and the keys of those it is about."""
-
-    tenants: TenantStore
-    tokens: TokenStore
-    keys: KeyProvider
-    quota: Quota | None
-    replays: ReplayStore
-
-
-def open_parts(settings: Settings) -> Parts:
-    """What the verbs need: the database, the local keystore and weights.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        BundleInvalid: there are no usable weights.
-        Unavailable: database or keystore cannot be opened.
-    """
-    return _parts(settings, _open_database(settings))
-
-
-def _parts(settings: Settings, database: DatabaseEngine) -> Parts:
-    bundles = Bundles.open(settings.weights, settings.device)
-    return Parts(
-        detector=CenterFaceDetector(),
-        bundles=bundles,
-        engine=Engine(bundles),
-        keys=_open_keys(settings),
-        tenants=TenantStore(database),
-        approvals=ApprovalStore(database),
-        records=RecordStore(database),
-        audit=_open_audit(settings, database),
-        audits=AuditReader(database),
-        proofs=AuditProofs(database),
-    )
-
-
-@contextmanager
-def open_access(settings: Settings) -> Iterator[Access]:
-    """What administration and authentication need, neither weights nor a detector; closed behind the block.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        PepperUnusable: the key that hashes tokens cannot be made or used.
-        Unavailable: database or keystore cannot be opened.
-    """
-    database = _open_database(settings)
-    per_minute = settings.requests_per_minute
-    try:
-        yield Access(
-            tenants=TenantStore(database),
-            tokens=TokenStore(database, _pepper(settings)),
-            keys=_open_keys(settings),
-            quota=None if per_minute is None else Quota(database, per_minute),
-            replays=ReplayStore(database, timedelta(seconds=settings.idempotency_retention)),
-        )
-    finally:
-        database.dispose()
-
-
-def _pepper(settings: Settings) -> bytes:
-    if settings.token_pepper is None:
-        return read_or_make_pepper(settings.home / "token-pepper")
-    return bytes.fromhex(settings.token_pepper.get_secret_value())
-
-
-def open_audit_database(settings: Settings) -> DatabaseEngine:
-    """What reading and verifying the audit log needs.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        Unavailable: the database cannot be opened.
-    """
-    return _open_database(settings)
-
-
-@contextmanager
-def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
-    """What upkeep needs; closed behind the block.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        Unavailable: the database or the signing key cannot be opened.
-    """
-    database = _open_database(settings)
-    try:
-        yield _open_audit(settings, database), RecordStore(database)
-    finally:
-        database.dispose()
-
-
-def audit_public_key(settings: Settings) -> bytes | None:
-    """The key (32 bytes, Ed25519) this installation's checkpoints are verified with; None before the first entry.
-
-    Raises:
-        SigningKeyUnusable: there is a signing key, but not a usable one.
-    """
-    signer = load_signing_key(settings.home / _SIGNING_KEY)
-    return None if signer is None else signer.public_key
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -168,11 +42,12 @@ def create_app(settings: Settings) -> FastAPI:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
         access = opened.enter_context(open_access(settings))
-        database = _open_database(settings)
+        database = open_database(settings)
         opened.callback(database.dispose)
-        parts = _parts(settings, database)
+        keys = opened.enter_context(closing(open_keys(settings, serving=True)))
+        parts = assemble(settings, database, keys)
         metrics = Metrics(__version__, parts.bundles.default.digest.hex())
-        audit = _audit_of_service(settings, database, metrics, opened)
+        audit = _audit(settings, database, metrics, opened)
         desk = _desk(settings, replace(parts, audit=audit), access, metrics)
         upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
@@ -182,6 +57,14 @@ def create_app(settings: Settings) -> FastAPI:
         return create_api(desk, opened.pop_all().close, upkeep.start, with_metrics=settings.metrics_port is None)
 
 
+def _audit(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
+    def failed(error: Exception) -> None:
+        log_failed_shipping(error)
+        metrics.shipping_failed()
+
+    return open_audit_of_service(settings, database, failed, opened)
+
+
 def _tidy(desk: Desk) -> None:
     tidy(desk.parts.audit, desk.parts.records)
     desk.replays.forget_expired()
@@ -189,7 +72,9 @@ def _tidy(desk: Desk) -> None:
 
 def embedded_defaults(settings: Settings) -> list[str]:
     """What of the configuration is for development only."""
-    unfit = ["the keys are in the local keystore, readable by whoever reads its files"]
+    unfit = []
+    if settings.keystore == "local":
+        unfit.append("the keys are in the local keystore, readable by whoever reads its files")
     if settings.database_url is None or settings.database_url.get_secret_value().startswith("sqlite"):
         unfit.append("the database is SQLite")
     return unfit
@@ -221,7 +106,7 @@ def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) ->
         readiness=Readiness(
             {
                 "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
-                "keys": lambda: _answers(lambda: parts.keys.current_version(_NOBODY)),
+                "keys": parts.keys.check,
                 "engine": lambda: _runs(engine),
                 "weights": lambda: bundles.denoiser(bundles.default.digest),
             }
@@ -263,80 +148,3 @@ def _answers(ask: Callable[[], object]) -> None:
 def _runs(engine: Engine) -> None:
     if not engine.alive:
         raise EngineClosed("the engine does not run")
-
-
-def migrate(settings: Settings) -> list[str]:
-    """Bring the configured database to the schema of this version; returns what was applied.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        DatabaseUnavailable: it does not answer, or belongs to another version.
-    """
-    database = _connect(settings)
-    try:
-        return upgrade(database)
-    finally:
-        database.dispose()
-
-
-def _open_database(settings: Settings) -> DatabaseEngine:
-    """The embedded one is migrated on the way; another may need rights for that which are not ours to use."""
-    database = _connect(settings)
-    try:
-        if settings.database_url is None:
-            upgrade(database)
-        else:
-            require_current(database)
-    except VisardError:
-        database.dispose()
-        raise
-    return database
-
-
-def _connect(settings: Settings) -> DatabaseEngine:
-    home = _made_home(settings)
-    if settings.database_url is not None:
-        return make_engine(settings.database_url.get_secret_value(), settings.audit_timeout)
-    return make_engine(f"sqlite:///{home / 'visard.db'}", settings.audit_timeout)
-
-
-def _open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:
-    home = _made_home(settings)
-    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS), *_elsewhere(settings)]
-    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), ShipToAll(shippers))
-
-
-def _audit_of_service(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
-    """As ``_open_audit``, but no request waits for another machine, and failures are measured."""
-
-    def failed(error: Exception) -> None:
-        log_failed_shipping(error)
-        metrics.shipping_failed()
-
-    shippers: list[Shipper] = [FileShipper(settings.home / _CHECKPOINTS)]
-    for slow in _elsewhere(settings):
-        background = BackgroundShipper(slow, failed)
-        opened.callback(background.close)
-        shippers.append(background)
-    signer = load_or_create_signing_key(settings.home / _SIGNING_KEY)
-    return AuditLog(database, signer, ShipToAll(shippers), on_failed_shipping=failed)
-
-
-def _elsewhere(settings: Settings) -> list[Shipper]:
-    if settings.audit_checkpoint_url is None:
-        return []
-    token = settings.audit_checkpoint_token
-    return [UrlShipper(settings.audit_checkpoint_url, None if token is None else token.get_secret_value())]
-
-
-def _open_keys(settings: Settings) -> LocalKeyStore:
-    return LocalKeyStore(_made_home(settings) / "keys")
-
-
-def _made_home(settings: Settings) -> Path:
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise HomeUnusable("VISARD_HOME cannot be made or is no directory") from error
-    return settings.home

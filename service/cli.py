@@ -13,6 +13,7 @@ from service.commands.bundle import bundle
 from service.commands.demo import demo
 from service.commands.evaluate import evaluate
 from service.commands.exits import exit_code
+from service.commands.keys import keys
 from service.commands.migrate import migrate
 from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
@@ -22,6 +23,7 @@ from service.commands.tenants import tenant
 from service.commands.tidy import tidy
 from service.commands.tokens import token
 from service.commands.train import train
+from service.commands.vault import vault
 from service.errors import VisardError
 
 
@@ -42,6 +44,8 @@ _COMMANDS = (
     tidy,
     tenant,
     token,
+    keys,
+    vault,
     bundle,
     train,
     evaluate,

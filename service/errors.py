@@ -184,6 +184,18 @@ class KeyDestroyed(Refused):
     """The key was destroyed, and with it everything it protected."""
 
 
+class KeyHeldElsewhere(Refused):
+    """The key of an image is held by another custodian than the one this installation uses."""
+
+
+class KeysForbidden(Refused):
+    """The key custody knows this service and denies it the key."""
+
+
+class DestructionRefused(Refused):
+    """The key custody cannot destroy this version as things are."""
+
+
 class AlreadyAnonymized(Refused):
     """The image was anonymized before; doing it again must be asked for."""
 

@@ -40,7 +40,7 @@ class Metrics:
         self._unshipped = Counter(
             "visard_checkpoint_ship_failures", "Times a checkpoint did not leave the database's reach.", registry=own
         )
-        self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody did not answer.", registry=own)
+        self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody gave no key.", registry=own)
         self._in_flight = Gauge(
             "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
         )
@@ -78,7 +78,7 @@ class Metrics:
         self._unshipped.inc()
 
     def keys_failed(self) -> None:
-        """Count a key custody that did not answer."""
+        """Count a key custody that did not answer, or refused to."""
         self._key_errors.inc()
 
     def spent(self, phase: str, seconds: float) -> None:

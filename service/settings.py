@@ -1,8 +1,6 @@
 """Configuration from the environment; read only by the composition root and the command line."""
 
-import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -11,6 +9,7 @@ import platformdirs
 from pydantic import (
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -21,14 +20,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.access.oidc import Algorithm
-from service.errors import SettingsInvalid
+from service.environment import PREFIX, from_files, our_variables, refuse_unknown, variable
+from service.errors import HomeUnusable, SettingsInvalid
 
-PREFIX = "VISARD_"
-FILE_SUFFIX = "_FILE"
-"""A secret may stand in a file, which the variable with this ending names."""
-
-_OF_TESTS = "VISARD_TEST_"
-_MAX_SECRET = 64 << 10
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
 
@@ -61,6 +55,80 @@ class Settings(BaseSettings):
 
     device: str = "cpu"
     """Of the network, as torch names it: `cpu`, `cuda`."""
+
+    keystore: Literal["local", "vault"] = "local"
+    """Who holds the tenants' master keys: `local`, files below the home directory, for development; or `vault`."""
+
+    keystore_passphrase: SecretStr | None = Field(default=None, min_length=1)
+    """Protects the local keystore; its keys are wrapped with it from then on."""
+
+    key_cache_seconds: NonNegativeFloat = 60.0
+    """For which a master key and the number of a current version are remembered, 0 for never. A key that was
+    destroyed or rotated elsewhere is used no longer than that."""
+
+    vault_addr: str | None = None
+    """URL of Vault or OpenBao, `https://vault.example:8200`; required with the keystore `vault`."""
+
+    vault_mode: Literal["kv", "transit"] = "kv"
+    """`kv` reads master keys from the KV engine, version 2; `transit` leaves them in Vault and has it compute the
+    keys of records."""
+
+    vault_namespace: str | None = None
+    """Of Vault Enterprise or OpenBao; none if unset."""
+
+    vault_kv_mount: str = "secret"
+    """Of the KV engine."""
+
+    vault_kv_path: str = "visard"
+    """Below which the secrets are, as `PATH/TENANT/VERSION`."""
+
+    vault_transit_mount: str = "transit"
+    """Of the transit engine."""
+
+    vault_transit_prefix: str = "visard-"
+    """Of the names of transit keys."""
+
+    vault_auth: Literal["approle", "kubernetes", "token-file", "token"] = "approle"
+    """How to log in; with `token-file` an agent keeps a token there."""
+
+    vault_auth_mount: str | None = None
+    """Of the auth method; named like the method if unset."""
+
+    vault_role_id: str | None = None
+    """Of the AppRole."""
+
+    vault_secret_id: SecretStr | None = None
+    """Of the AppRole; as a file it is read once, at the start."""
+
+    vault_secret_id_path: Path | None = None
+    """A file with the secret id instead, read at every login, so that it can be replaced meanwhile."""
+
+    vault_role: str | None = None
+    """Of the Kubernetes auth method."""
+
+    vault_kubernetes_token_path: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+    """Where the service account's token is."""
+
+    vault_token_path: Path | None = None
+    """The agent's file, with `token-file`; read again whenever Vault denies the token."""
+
+    vault_token: SecretStr | None = None
+    """With `token`; it is renewed, but nothing replaces it once it has expired."""
+
+    vault_ca: Path | None = None
+    """PEM file of the authorities Vault's certificate may come from; those of the system if unset."""
+
+    vault_client_cert: Path | None = None
+    """PEM file of a certificate to show to Vault."""
+
+    vault_client_key: Path | None = None
+    """PEM file of its key; in the same file if unset."""
+
+    vault_timeout: PositiveFloat = 2.0
+    """Seconds Vault may take to accept a connection, and again for each piece of its answer."""
+
+    vault_retries: NonNegativeInt = 2
+    """How often a request to Vault is repeated after it failed."""
 
     database_url: SecretStr | None = None
     """`postgresql+psycopg://...` or `sqlite:///FILE`, brought to this version's schema by `visard migrate`; a SQLite
@@ -181,9 +249,9 @@ class Settings(BaseSettings):
         return self
 
     def __init__(self, **values: Any) -> None:
-        environment = _environment()
-        _refuse_unknown(type(self), environment)
-        values = {**_from_files(type(self), environment), **values}
+        environment = our_variables()
+        refuse_unknown(type(self), environment)
+        values = {**from_files(type(self), environment), **values}
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -192,51 +260,18 @@ class Settings(BaseSettings):
             raise SettingsInvalid(f"{_where(first['loc'])}{first['msg']}") from None
 
 
-def variable(name: str) -> str:
-    """The environment variable of a setting."""
-    return f"{PREFIX}{name.upper()}"
-
-
-def secrets(settings: type[Settings]) -> list[str]:
-    """The settings that may stand in a file."""
-    return [name for name, field in settings.model_fields.items() if "SecretStr" in str(field.annotation)]
-
-
 def _where(location: tuple[int | str, ...]) -> str:
     return f"{variable(str(location[0]))}: " if location else ""
 
 
-def _environment() -> Mapping[str, str]:
-    return {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+def made_home(settings: Settings) -> Path:
+    """The home directory, made if it is missing.
 
-
-def _refuse_unknown(settings: type[Settings], environment: Mapping[str, str]) -> None:
-    known = {variable(name) for name in settings.model_fields}
-    known |= {variable(name) + FILE_SUFFIX for name in secrets(settings)}
-    for name in sorted(environment):
-        if not name.startswith(_OF_TESTS) and name not in known:
-            raise SettingsInvalid(f"there is no setting {name}")
-
-
-def _from_files(settings: type[Settings], environment: Mapping[str, str]) -> dict[str, str]:
-    found = {}
-    for name in secrets(settings):
-        file = environment.get(variable(name) + FILE_SUFFIX)
-        if not file:
-            continue
-        if environment.get(variable(name)):
-            raise SettingsInvalid(f"{variable(name)} and {variable(name)}{FILE_SUFFIX} are both set: keep one")
-        found[name] = _read_secret(variable(name) + FILE_SUFFIX, file)
-    return found
-
-
-def _read_secret(name: str, file: str) -> str:
-    """The content of a file, without the line break that editors leave at its end."""
+    Raises:
+        HomeUnusable: it cannot be made, or is no directory.
+    """
     try:
-        with open(file, encoding="utf-8") as opened:
-            secret = opened.read(_MAX_SECRET + 1).rstrip("\r\n")
-    except (OSError, ValueError) as error:
-        raise SettingsInvalid(f"{name}: the file cannot be read") from error
-    if not secret or len(secret) > _MAX_SECRET:
-        raise SettingsInvalid(f"{name}: the file is empty or too long")
-    return secret
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeUnusable("VISARD_HOME cannot be made or is no directory") from error
+    return settings.home

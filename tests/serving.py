@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from service.app import Access, migrate, open_access, open_audit_database
+from service.assembly import Access, migrate, open_access, open_audit_database
 from service.audit.stored import stored_log
 from service.settings import Settings
 from tests.api.conftest import OTHER, TENANT, make_tokens

@@ -83,6 +83,9 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.RecordRefused: _NO_RECORD,
     errors.KeyVersionUnknown: _NO_RECORD,
     errors.KeyDestroyed: Answer(410),
+    errors.KeyHeldElsewhere: Answer(409),
+    errors.KeysForbidden: Answer(403),
+    errors.DestructionRefused: Answer(409),
     errors.AlreadyAnonymized: Answer(409),
     errors.RecordErased: Answer(410),
     errors.PolicyForbids: Answer(403),
@@ -157,7 +160,7 @@ async def _domain(request: Request, error: Exception) -> Response:
     metrics = desk_of(request).metrics
     if isinstance(known, errors.AuditUnavailable):
         metrics.audit_failed()
-    if isinstance(known, errors.KeysUnavailable):
+    if isinstance(known, errors.KeysUnavailable | errors.KeysForbidden):
         metrics.keys_failed()
     slug, detail = answer.slug or code_of(type(known)), answer.detail or str(known)
     request.state.problem = slug

@@ -51,7 +51,7 @@ def log_to_stderr() -> None:
     logging.captureWarnings(True)
     threading.excepthook = _log_thread
     # These repeat, without our fields, what the request's own line says.
-    for chatty in ("httpx", "python_multipart", "alembic"):
+    for chatty in ("httpx", "python_multipart", "alembic", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
 
 

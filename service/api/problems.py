@@ -36,7 +36,7 @@ UPLOAD: Kinds = (
 )
 """Of every route that takes an image."""
 
-KEYS: Kinds = (errors.KeysUnavailable, errors.KeystoreInsecure, errors.EngineClosed)
+KEYS: Kinds = (errors.KeysForbidden, errors.KeysUnavailable, errors.KeystoreInsecure, errors.EngineClosed)
 """Of every route that needs keys and the device."""
 
 ANONYMIZE: Kinds = (
@@ -72,6 +72,7 @@ RECOVER: Kinds = (
     errors.AuditTampered,
     errors.RecordErased,
     errors.KeyDestroyed,
+    errors.KeyHeldElsewhere,
     errors.ApprovalMissing,
 )
 AUDIT: Kinds = (*CALLER, errors.ParameterInvalid, errors.AuditRangeInvalid, errors.AuditEntryUnknown)

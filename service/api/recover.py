@@ -15,7 +15,7 @@ from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
 from service.api.schemas import RecoverForm
-from service.errors import BadInput, KeyDestroyed, RecordUnknown, Refused, TenantUnknown, VisardError
+from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
 from service.plain_text import validated_text
 
@@ -84,7 +84,7 @@ def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Even
     parts = replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone))
     try:
         answer = recover(form.image, ask, parts)
-    except (TenantUnknown, KeyDestroyed) as error:
+    except TenantUnknown as error:
         # Raised before it is known whose record it is: to the caller it is like any unknown one. The log knows more.
         desk.metrics.recovery("denied")
         raise RecordUnknown("no record of this image was found") from error

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     ERASE = "erase"
     ERASED = "erased"
     FOREIGN_ATTEMPT = "foreign-attempt"
+    KEY_DESTRUCTION = "key-destruction"
+    """Asked for: without an entry that it was done, nobody may rely on either."""
     KEY_DESTROYED = "key-destroyed"
 
 

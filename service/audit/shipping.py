@@ -9,6 +9,7 @@ from typing import Protocol
 
 from service.audit.checkpoint import Checkpoint, SignedCheckpoint
 from service.errors import CheckpointInvalid, CheckpointNotShipped
+from service.private_files import replace_durably
 
 SUFFIX = ".checkpoint"
 
@@ -70,17 +71,7 @@ def _read(path: Path) -> Checkpoint | None:
 
 
 def _replace(path: Path, note: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    with open(fresh, "w", encoding="utf-8", newline="") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    replace_durably(path, note.encode(), private=False)
 
 
 @contextmanager

@@ -1,8 +1,5 @@
 """Who signs checkpoints: a key in a file; custody elsewhere only has to fit the protocol."""
 
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -18,8 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from service.errors import PublicKeyInvalid, SigningKeyUnusable
-
-_OTHERS = 0o077
+from service.private_files import OpenToOthers, create_durably, read_private
 
 
 class Signer(Protocol):
@@ -60,17 +56,15 @@ def load_signing_key(path: Path) -> LocalSigner | None:
         SigningKeyUnusable: it cannot be read, is no Ed25519 key, or others may read or write it.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
+        content = read_private(path)
+    except OpenToOthers as error:
+        raise SigningKeyUnusable(
+            "the signing key of the audit log is accessible to other users: allow its owner only"
+        ) from error
     except OSError as error:
         raise SigningKeyUnusable("the signing key of the audit log cannot be read") from error
-    with open(descriptor, "rb") as file:
-        if os.fstat(descriptor).st_mode & _OTHERS:
-            raise SigningKeyUnusable(
-                "the signing key of the audit log is accessible to other users: allow its owner only"
-            )
-        content = file.read()
+    if content is None:
+        return None
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -119,21 +113,6 @@ def read_public_pem(pem: bytes) -> bytes:
 def _create(path: Path, key: Ed25519PrivateKey) -> None:
     content = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        # mkstemp makes the file 0600; a link, unlike a rename, never replaces a key another process made.
-        descriptor, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(descriptor)
-            with contextlib.suppress(FileExistsError):
-                os.link(fresh, path)
-        finally:
-            os.unlink(fresh)
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        create_durably(path, content)
     except OSError as error:
         raise SigningKeyUnusable("the signing key of the audit log cannot be written") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.app import audit_public_key, open_audit_database
+from service.assembly import audit_public_key, open_audit_database
 from service.audit.checkpoint import DEFAULT_PREFIX, SignedCheckpoint, origin_of
 from service.audit.export import export_lines, read_export
 from service.audit.shipping import SUFFIX

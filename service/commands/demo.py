@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.commands.contact_sheet import contact_sheet
 from service.commands.files import read_file, write_file
 from service.core.solver import Progress

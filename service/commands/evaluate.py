@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.commands.files import write_file
 from service.operations.parts import Parts
 from service.settings import Settings

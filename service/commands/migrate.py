@@ -2,7 +2,7 @@
 
 import click
 
-from service.app import migrate as bring_up_to_date
+from service.assembly import migrate as bring_up_to_date
 from service.settings import Settings
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import click
 from tqdm import tqdm
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.commands.exits import exit_code, worst
 from service.commands.files import SUFFIX_OF, distinct, format_of, photos_below, read_file, write_file
 from service.core.solver import Progress

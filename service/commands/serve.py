@@ -8,6 +8,7 @@ from service.api.logs import log_to_stderr
 from service.api.server import listen
 from service.api.server import serve as serve_until_signalled
 from service.app import create_app, embedded_defaults
+from service.keys.memory import forbid_core_dumps
 from service.settings import Settings
 
 _log = logging.getLogger("visard.serve")
@@ -20,6 +21,7 @@ def serve(host: str | None, port: int | None) -> int:
     """Answer requests over HTTP until SIGTERM."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings(**given)
+    forbid_core_dumps()
     app = create_app(settings)
     log_to_stderr()
     for default in embedded_defaults(settings):

@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from service.settings import FILE_SUFFIX, Settings, secrets, variable
+from service.environment import FILE_SUFFIX, secrets, variable
+from service.settings import Settings
 
 _HEAD = f"""\
 # Settings

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import click
 
 from service.access.tenants import Tenant
-from service.app import open_access
+from service.assembly import open_access
 from service.commands.expiry import Lifetime
 from service.settings import Settings
 from service.tenancy import Approvals, Policy, SealPolicy

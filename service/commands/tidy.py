@@ -2,7 +2,7 @@
 
 import click
 
-from service.app import open_upkeep
+from service.assembly import open_upkeep
 from service.operations.upkeep import tidy as tidy_up
 from service.settings import Settings
 

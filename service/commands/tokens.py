@@ -9,7 +9,7 @@ import click
 
 from service.access.principal import Scope
 from service.access.tokens import TokenInfo
-from service.app import open_access
+from service.assembly import open_access
 from service.commands.expiry import Expiry
 from service.settings import Settings
 

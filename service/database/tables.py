@@ -57,6 +57,7 @@ records = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("tenant", String(63), nullable=False),
+    Column("custodian", String(16), nullable=False),
     Column("key_version", Integer, nullable=False),
     Column("created", UtcDateTime, nullable=False),
     Column("pixels_digest", LargeBinary, nullable=False),
@@ -67,7 +68,7 @@ records = Table(
     Column("expires", UtcDateTime, nullable=True),
     Index(None, "tenant", "pixels_digest"),
     Index(None, "pixels_digest"),
-    Index(None, "tenant", "key_version"),
+    Index(None, "tenant", "custodian", "key_version"),
     Index(None, "expires"),
 )
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from service.custodian import Custodian
+
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
@@ -11,21 +13,40 @@ class KeyVersion:
 
     Attributes:
         version: counts from 1.
-        created: timezone-aware.
+        created: timezone-aware; None where the custody forgot it with the key.
         destroyed: its records can never be recovered again.
+        withheld: it is not given out now, but whoever administers the custody can bring it back.
     """
 
     version: int
-    created: datetime
+    created: datetime | None
     destroyed: bool
+    withheld: bool = False
 
 
 class KeyProvider(Protocol):
     """Versioned master keys, one row of versions per tenant.
 
-    Every method raises ``TenantInvalid`` for a name that no tenant can have, and ``KeysUnavailable``
-    when the custody does not answer.
+    Every method raises ``TenantInvalid`` for a name that no tenant can have, ``KeysUnavailable`` when the custody
+    does not answer or withholds a key for now, and ``KeysForbidden`` when it denies this service the request.
     """
+
+    @property
+    def custodian(self) -> Custodian:
+        """Its name in the records."""
+        ...
+
+    def check(self) -> None:
+        """Let pass a custody that could answer a request now.
+
+        Raises:
+            KeysUnavailable, KeysForbidden: it could not.
+        """
+        ...
+
+    def close(self) -> None:
+        """Forget what is cached and stop what runs in the background."""
+        ...
 
     def create(self, tenant: str) -> int:
         """Make the tenant's first key, version 1, unless it has one. Returns the current version.
@@ -71,9 +92,10 @@ class KeyProvider(Protocol):
         ...
 
     def destroy(self, tenant: str, version: int) -> None:
-        """Crypto-shred one version, the current one included. Destroying it again changes nothing.
+        """Crypto-shred one version and no other. Destroying it again changes nothing.
 
         Raises:
+            DestructionRefused: this custody cannot destroy it without others, or while it is the current one.
             TenantUnknown: no key was ever made.
             KeyVersionUnknown: the tenant has no such version.
         """

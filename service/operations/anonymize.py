@@ -162,6 +162,7 @@ def _anonymize_scene(
     record = Record(
         id=uuid4(),
         nonce=custody.nonce,
+        custodian=custody.custodian,
         key_version=custody.key_version,
         bundle_digest=bundle.digest,
         resolution=bundle.manifest.numerics.resolution,

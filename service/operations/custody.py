@@ -21,7 +21,7 @@ class RecordKeys:
         """Ask the custodian for the record's key.
 
         Raises:
-            TenantUnknown, KeyVersionUnknown, KeyDestroyed, KeysUnavailable: as the provider does.
+            TenantUnknown, KeyVersionUnknown, KeyDestroyed, KeysForbidden, KeysUnavailable: as the provider does.
         """
         return cls(keys.record_key(tenant, key_version, record_context(tenant, key_version, nonce)))
 

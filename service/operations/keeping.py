@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from service.custodian import Custodian
 from service.errors import PolicyForbids
 from service.keys.derive import KEY_BYTES
 from service.keys.provider import KeyProvider
@@ -40,7 +41,8 @@ class Custody:
     Attributes:
         tenant: whose image.
         policy: what the tenant has chosen.
-        key_version: of the tenant's master key; 0 where it has no part.
+        custodian: who holds the tenant's master key.
+        key_version: of that key; 0 where it has no part.
         nonce: 16 fresh random bytes.
         keys: of the image.
         secret: for the database row; None where no key needs one.
@@ -49,6 +51,7 @@ class Custody:
 
     tenant: str
     policy: Policy
+    custodian: Custodian
     key_version: int
     nonce: bytes
     keys: RecordKeys
@@ -60,17 +63,17 @@ class Custody:
         """Make the keys of a new image. Those of an irreversible one are random and nowhere else.
 
         Raises:
-            TenantUnknown, KeyDestroyed, KeysUnavailable: as the provider does.
+            TenantUnknown, KeyDestroyed, KeysForbidden, KeysUnavailable: as the provider does.
         """
         nonce, created = os.urandom(NONCE_BYTES), datetime.now(UTC)
         if policy.irreversible:
-            return cls(tenant, policy, 0, nonce, RecordKeys(os.urandom(KEY_BYTES)), None, created)
+            return cls(tenant, policy, keys.custodian, 0, nonce, RecordKeys(os.urandom(KEY_BYTES)), None, created)
         version = keys.current_version(tenant)
         mine = RecordKeys.derive(keys, tenant, version, nonce)
         secret = os.urandom(_SECRET_BYTES) if policy.erasable or policy.seal == "record" else None
         if policy.erasable and secret is not None:
             mine = mine.bound_to(secret)
-        return cls(tenant, policy, version, nonce, mine, secret, created)
+        return cls(tenant, policy, keys.custodian, version, nonce, mine, secret, created)
 
     @property
     def expires(self) -> datetime | None:
@@ -98,6 +101,7 @@ def keep(record: Record, hidden: NDArray[np.generic], custody: Custody, records:
         StoredRecord(
             id=record.id,
             tenant=custody.tenant,
+            custodian=record.custodian,
             key_version=record.key_version,
             created=custody.created,
             pixels_digest=record.pixels_digest,

@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field
 
 from service.audit.entry import RecoveryAttempt
-from service.errors import ApprovalMissing, RecordErased, RecordUnknown
+from service.errors import (
+    ApprovalMissing,
+    KeyDestroyed,
+    KeyHeldElsewhere,
+    KeyVersionUnknown,
+    RecordErased,
+    RecordUnknown,
+)
 from service.imaging import Picture, pixels_digest
 from service.operations.custody import RecordKeys
 from service.operations.parts import Parts
@@ -41,7 +48,9 @@ def open_record(picture: Picture, attempt: RecoveryAttempt, parts: Parts, trail:
         RecordErased: it had one.
         RecordRefused: the record is another tenant's, or was changed.
         ApprovalMissing: nobody else has approved it.
+        KeyHeldElsewhere: another custodian than the one in use has the key.
         TenantUnknown, KeyVersionUnknown, KeyDestroyed: there is no key for it.
+        KeysForbidden, KeysUnavailable: the key is not given out.
     """
     data, stored = _find(picture, attempt, parts, trail)
     header = read_header(data)
@@ -49,7 +58,7 @@ def open_record(picture: Picture, attempt: RecoveryAttempt, parts: Parts, trail:
     if stored is not None:
         _claim_approval(header, attempt, parts, trail)
     with timed(parts.observer, "key"):
-        keys = RecordKeys.derive(parts.keys, attempt.tenant, header.key_version, header.nonce)
+        keys = _keys(header, attempt.tenant, parts, owned=stored is not None)
     authenticate(data, keys.mac)
     secret = None if stored is None else stored.secret
     if header.erasable and secret is None:
@@ -82,6 +91,19 @@ def _find(picture: Picture, attempt: RecoveryAttempt, parts: Parts, trail: Trail
     if wanted is not None and parts.records.removed(attempt.tenant, wanted):
         raise RecordErased(_ERASED)
     raise RecordUnknown("no record of this image was found")
+
+
+def _keys(header: Header, tenant: str, parts: Parts, *, owned: bool) -> RecordKeys:
+    """The keys of a record; ``owned`` if the database says that it is this tenant's."""
+    if header.custodian != parts.keys.custodian:
+        raise KeyHeldElsewhere("the key of this image is held by another custodian than the one in use")
+    try:
+        return RecordKeys.derive(parts.keys, tenant, header.key_version, header.nonce)
+    except KeyDestroyed as error:
+        if owned:
+            raise
+        # It may as well be another tenant's, of whose keys nothing may be said.
+        raise KeyVersionUnknown("this tenant has no usable key of this version") from error
 
 
 def _claim_approval(header: Header, attempt: RecoveryAttempt, parts: Parts, trail: Trail) -> None:

@@ -92,8 +92,8 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     Raises:
         AuditUnavailable: the intent, or the outcome, could not be committed; nothing is handed out.
         BadInput: the image or the reason cannot be processed.
-        RecordUnknown, RecordRefused, RecordErased, RecordMismatch, ApprovalMissing, KeyDestroyed, BundleUnknown:
-            it is refused.
+        RecordUnknown, RecordRefused, RecordErased, RecordMismatch, ApprovalMissing, KeyDestroyed, KeyHeldElsewhere,
+            KeysForbidden, BundleUnknown: it is refused.
     """
     attempt = RecoveryAttempt(
         id=uuid4(),

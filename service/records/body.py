@@ -13,6 +13,7 @@ import numpy as np
 from service.core.bands import BLOCK
 from service.core.schedule import GridKind
 from service.core.transform import Scheme
+from service.custodian import Custodian
 from service.errors import RecordDamaged
 from service.records.record import CONFIDENCE_STEPS, LANDMARKS, FaceRecord, Record
 from service.tenancy import SealPolicy
@@ -68,19 +69,19 @@ def pack_body(record: Record) -> bytes:
         raise ValueError("a number of the record does not fit its field") from error
 
 
-def unpack_body(data: bytes, *, record_id: UUID, nonce: bytes, key_version: int) -> Record:
+def unpack_body(data: bytes, *, record_id: UUID, nonce: bytes, custodian: Custodian, key_version: int) -> Record:
     """The record whose body is ``data``; the rest comes from the clear header.
 
     Raises:
         RecordDamaged: it is no body. As bodies are authenticated first, its maker was at fault.
     """
     try:
-        return _unpack(data, record_id, nonce, key_version)
+        return _unpack(data, record_id, nonce, custodian, key_version)
     except (struct.error, ValueError, IndexError) as error:
         raise RecordDamaged("the record cannot be read") from error
 
 
-def _unpack(data: bytes, record_id: UUID, nonce: bytes, key_version: int) -> Record:
+def _unpack(data: bytes, record_id: UUID, nonce: bytes, custodian: Custodian, key_version: int) -> Record:
     scheme, sealed, grid, depth, image_depth, lossy, has_grid, resolution, *more = _IMAGE.unpack_from(data)
     steps, evaluations, faces, overflow_bytes, *rest = more
     t0, t1, tau, width, height, *coding_grid, bundle_digest, pixels_digest, image_digest = rest
@@ -91,6 +92,7 @@ def _unpack(data: bytes, record_id: UUID, nonce: bytes, key_version: int) -> Rec
     return Record(
         id=record_id,
         nonce=nonce,
+        custodian=custodian,
         key_version=key_version,
         scheme=_SCHEMES[scheme],
         bundle_digest=bundle_digest,

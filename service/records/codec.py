@@ -3,8 +3,9 @@
     magic "VSRD" | format version u8 | flags u8 | record id 16 | nonce 16 | key version u32
     | body length u32 | seal length u32 | body ciphertext | seal | HMAC-SHA256 32
 
-Big endian. Flags: 1, the keys of body, seal and latents need the secret of the database row; the others are zero.
-No length depends on what the original faces looked like.
+Big endian. Bits of the flags, from the lowest: 0, the keys of body, seal and latents need the secret of the database
+row; 1 and 2, the number of the custodian of the tenant's master key (0 local, 1 vault-kv, 2 vault-transit); the
+others are zero. No length depends on what the original faces looked like.
 """
 
 import struct
@@ -15,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from service.custodian import Custodian
 from service.errors import RecordDamaged, RecordRefused, RecordVersionUnknown
 from service.records.aead import REFUSAL, TAG_BYTES, checked_key, decrypt_once, encrypt_once
 from service.records.body import pack_body, unpack_body
@@ -22,7 +24,11 @@ from service.records.record import Record
 
 _MAGIC = b"VSRD"
 _VERSION = 1
-_ERASABLE = 1
+_CUSTODIANS: tuple[Custodian, ...] = ("local", "vault-kv", "vault-transit")
+"""By their number in the flags."""
+_ERASABLE = 0b001
+_CUSTODIAN = 0b110
+_CUSTODIAN_SHIFT = 1
 # The part of the header that the same record has with and without its seal.
 _IDENTITY = struct.Struct(">4sBB16s16sII")
 _SEAL_LENGTH = struct.Struct(">I")
@@ -37,12 +43,14 @@ class Header:
     Attributes:
         id: names the record.
         nonce: 16 bytes, for the record key.
-        key_version: of the tenant's master key.
+        custodian: who holds the tenant's master key.
+        key_version: of that key.
         erasable: nothing but the MAC can be checked without the secret of the database row.
     """
 
     id: UUID
     nonce: bytes
+    custodian: Custodian
     key_version: int
     erasable: bool = False
 
@@ -78,7 +86,7 @@ def write_record(
     if seal is not None and not seal:
         raise ValueError("a seal is not empty")
     body = pack_body(record)
-    flags = _ERASABLE if erasable else 0
+    flags = _flags(record.custodian, erasable)
     identity = _IDENTITY.pack(
         _MAGIC, _VERSION, flags, record.id.bytes, record.nonce, record.key_version, len(body) + TAG_BYTES
     )
@@ -100,7 +108,13 @@ def read_record(data: bytes, *, body_key: bytes, mac_key: bytes) -> tuple[Record
     parts = _split(data)
     header = parts.header
     body = decrypt_once(body_key, parts.body, parts.identity)
-    record = unpack_body(body, record_id=header.id, nonce=header.nonce, key_version=header.key_version)
+    record = unpack_body(
+        body,
+        record_id=header.id,
+        nonce=header.nonce,
+        custodian=header.custodian,
+        key_version=header.key_version,
+    )
     return record, parts.seal or None
 
 
@@ -137,14 +151,26 @@ def _split(data: bytes) -> _Parts:
         raise RecordVersionUnknown("the record was written by another version of Visard")
     (seal_bytes,) = _SEAL_LENGTH.unpack_from(data, _IDENTITY.size)
     seal_at = _HEADER_BYTES + body_bytes
-    if flags not in (0, _ERASABLE) or body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
+    if body_bytes < TAG_BYTES or len(data) != seal_at + seal_bytes + _MAC_BYTES:
         raise RecordDamaged("the record is damaged")
+    custodian, erasable = _read_flags(flags)
     return _Parts(
-        Header(UUID(bytes=record_id), nonce, key_version, flags == _ERASABLE),
+        Header(UUID(bytes=record_id), nonce, custodian, key_version, erasable),
         identity,
         data[_HEADER_BYTES:seal_at],
         data[seal_at : seal_at + seal_bytes],
     )
+
+
+def _flags(custodian: Custodian, erasable: bool) -> int:
+    return _CUSTODIANS.index(custodian) << _CUSTODIAN_SHIFT | (_ERASABLE if erasable else 0)
+
+
+def _read_flags(flags: int) -> tuple[Custodian, bool]:
+    custodian = (flags & _CUSTODIAN) >> _CUSTODIAN_SHIFT
+    if flags & ~(_ERASABLE | _CUSTODIAN) or custodian >= len(_CUSTODIANS):
+        raise RecordDamaged("the record is damaged")
+    return _CUSTODIANS[custodian], bool(flags & _ERASABLE)
 
 
 def _mac(key: bytes, data: bytes) -> HMAC:

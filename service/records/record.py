@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from service.core.bands import BLOCK
 from service.core.schedule import GridKind
 from service.core.transform import Scheme
+from service.custodian import Custodian
 from service.tenancy import SealPolicy
 
 LANDMARKS = 5
@@ -66,7 +67,8 @@ class Record:
     Attributes:
         id: names the record.
         nonce: 16 random bytes, fresh for this image.
-        key_version: of the tenant's master key.
+        custodian: who holds the tenant's master key.
+        key_version: of that key.
         scheme: the keyed transform.
         bundle_digest: of the weights, 32 bytes.
         resolution: R, cells per side.
@@ -94,6 +96,7 @@ class Record:
 
     id: UUID
     nonce: bytes
+    custodian: Custodian
     key_version: int
     scheme: Scheme
     bundle_digest: bytes

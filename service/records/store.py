@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, false, func, insert, or_, select, update
 
+from service.custodian import Custodian
 from service.database.engine import settle_erasure, transaction
 from service.database.tables import records, removed_records
 
@@ -20,7 +21,8 @@ class StoredRecord:
     Attributes:
         id: of the record.
         tenant: its owner.
-        key_version: of the owner's master key.
+        custodian: who holds the owner's master key.
+        key_version: of that key.
         created: timezone-aware.
         pixels_digest: SHA-256 of the anonymized image, 32 bytes.
         record: as embedded in the image, but without a seal.
@@ -32,6 +34,7 @@ class StoredRecord:
 
     id: UUID
     tenant: str
+    custodian: Custodian
     key_version: int
     created: datetime
     pixels_digest: bytes
@@ -84,11 +87,12 @@ class RecordStore:
         with transaction(self._engine) as connection:
             return [(row.tenant, row.id) for row in connection.execute(query.order_by(records.c.created))]
 
-    def count_by_key_version(self, tenant: str, version: int) -> int:
-        """How many of the tenant's records need this version of its key."""
-        query = select(func.count()).where(records.c.tenant == tenant, records.c.key_version == version)
+    def count_by_key_version(self, tenant: str, custodian: Custodian) -> dict[int, int]:
+        """How many of the tenant's records need each version of the key that ``custodian`` holds."""
+        mine = (records.c.tenant == tenant) & (records.c.custodian == custodian)
+        query = select(records.c.key_version, func.count().label("images")).where(mine).group_by(records.c.key_version)
         with transaction(self._engine) as connection:
-            return connection.execute(query).scalar_one()
+            return {row.key_version: row.images for row in connection.execute(query)}
 
     def forget_seal(self, tenant: str, record_id: UUID) -> bool:
         """Erase the exact pixels and the secret that opens them; False if there is no such record.

@@ -21,7 +21,8 @@ from PIL import Image
 from service.access.principal import Scope
 from service.access.tokens import TokenStore
 from service.api import Desk
-from service.app import create_app, open_access
+from service.app import create_app
+from service.assembly import open_access
 from service.settings import Settings
 
 TENANT, OTHER = "hospital", "newspaper"

@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
-from service.app import create_app, migrate
+from service.app import create_app
+from service.assembly import migrate
 from service.database.engine import make_engine, transaction
 from service.database.tables import metadata
 from service.errors import DatabaseUnavailable

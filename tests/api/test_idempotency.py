@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
-from service.app import create_app, open_access
+from service.app import create_app
+from service.assembly import open_access
 from service.database.engine import transaction
 from service.database.tables import records, replays
 from service.errors import DatabaseUnavailable

@@ -45,6 +45,7 @@ class Gated:
     real: Any
     begun: threading.Event = field(default_factory=threading.Event)
     gate: threading.Event = field(default_factory=threading.Event)
+    custodian: str = "local"
 
     def __call__(self, *arguments: Any) -> Any:
         self.begun.set()

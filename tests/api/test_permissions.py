@@ -223,6 +223,21 @@ def test_a_tenant_without_a_key_learns_nothing(
     assert _without_instance(answers[0]) == _without_instance(answers[1])
 
 
+def test_an_image_whose_key_was_destroyed_is_gone(service: Service, photo: bytes) -> None:
+    desk = service.desk
+    desk.tenants.create("shredder")
+    desk.parts.keys.create("shredder")
+    token = desk.tokens.create("shredder", "auditor", [Scope.ANONYMIZE, Scope.RECOVER])[1]
+    service.tokens["shredder"] = token
+    made = service.post("/v1/anonymize", "shredder", photo)
+    desk.parts.keys.rotate("shredder")
+    desk.parts.keys.destroy("shredder", 1)
+    bare = encoded(pixels_of(made.content))
+    for image, fields in ((made.content, {}), (bare, {}), (bare, {"record": made.headers["x-visard-record"]})):
+        assert_problem(service.post("/v1/recover", "shredder", image, reason="test", **fields), 410, "key-destroyed")
+    assert service.entries("shredder")[-1]["detail"] == "key-destroyed"
+
+
 def _without_instance(answer: httpx.Response) -> str:
     return str({key: value for key, value in answer.json().items() if key != "instance"})
 

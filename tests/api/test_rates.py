@@ -9,7 +9,7 @@ import pytest
 
 from service.access.principal import Principal
 from service.access.quota import Quota
-from service.app import open_access
+from service.assembly import open_access
 from service.errors import RateExceeded
 from service.settings import Settings
 from tests.api.conftest import Service, assert_problem

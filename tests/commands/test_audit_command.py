@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.app import open_audit_database
+from service.assembly import open_audit_database
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
 from service.audit.signing import load_or_create_signing_key

@@ -31,7 +31,7 @@ def test_names_of_constraints_and_indexes_follow_the_convention(database: Engine
     assert {index["name"] for index in found.get_indexes("records")} == {
         "ix_records_tenant_pixels_digest",
         "ix_records_pixels_digest",
-        "ix_records_tenant_key_version",
+        "ix_records_tenant_custodian_key_version",
         "ix_records_expires",
     }
     assert [unique["name"] for unique in found.get_unique_constraints("audit_entries")] == [

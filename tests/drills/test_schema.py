@@ -13,7 +13,7 @@ from schemathesis import CheckFunction, GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from service.access.principal import Scope
-from service.app import open_access
+from service.assembly import open_access
 from tests.api.conftest import TENANT, encoded
 from tests.effort import count
 from tests.serving import PATIENCE_S, Process

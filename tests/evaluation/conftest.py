@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.data import astronaut
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.engine import Engine
 from service.evaluation.portraits import Portrait, make_portrait
 from service.evaluation.studio import TENANT, Studio

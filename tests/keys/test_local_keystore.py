@@ -1,10 +1,9 @@
-"""The local keystore: versions, shredding, files nobody else can read."""
+"""The local keystore: files nobody else can read. What all custodians have in common is in ``test_contract``."""
 
 import json
 import stat
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,6 @@ from service.errors import (
     KeyDestroyed,
     KeystoreInsecure,
     KeysUnavailable,
-    KeyVersionUnknown,
-    TenantInvalid,
-    TenantUnknown,
 )
 from service.keys.derive import expand
 from service.keys.local import LocalKeyStore
@@ -36,48 +32,11 @@ def _masters(directory: Path, tenant: str = "acme") -> list[str | None]:
     return [key["master"] for key in json.loads((directory / f"{tenant}.json").read_text())["keys"]]
 
 
-def test_create_makes_one_key_and_keeps_it(keys: KeyProvider) -> None:
-    assert keys.create("acme") == 1
-    before = keys.record_key("acme", 1, b"context")
-    assert keys.create("acme") == 1
-    assert keys.record_key("acme", 1, b"context") == before
-    assert len(before) == 32
-
-
 def test_record_keys_are_expanded_from_the_master(keys: KeyProvider, directory: Path) -> None:
     keys.create("acme")
     (master,) = _masters(directory)
     assert master is not None
     assert keys.record_key("acme", 1, b"context") == expand(bytes.fromhex(master), b"context")
-
-
-def test_keys_outlive_the_process(keys: KeyProvider, directory: Path) -> None:
-    keys.create("acme")
-    assert LocalKeyStore(directory).record_key("acme", 1, b"c") == keys.record_key("acme", 1, b"c")
-
-
-def test_keys_differ_by_tenant_version_and_context(keys: KeyProvider) -> None:
-    keys.create("acme")
-    keys.create("globex")
-    keys.rotate("acme")
-    derived = {
-        keys.record_key("acme", 1, b"a"),
-        keys.record_key("acme", 1, b"b"),
-        keys.record_key("acme", 2, b"a"),
-        keys.record_key("globex", 1, b"a"),
-    }
-    assert len(derived) == 4
-
-
-def test_rotation_keeps_older_versions_usable(keys: KeyProvider) -> None:
-    keys.create("acme")
-    old = keys.record_key("acme", 1, b"c")
-    assert keys.rotate("acme") == 2
-    assert keys.current_version("acme") == keys.create("acme") == 2
-    assert keys.record_key("acme", 1, b"c") == old
-    listed = keys.versions("acme")
-    assert [(key.version, key.destroyed) for key in listed] == [(1, False), (2, False)]
-    assert all(key.created.tzinfo is not None and key.created <= datetime.now(UTC) for key in listed)
 
 
 def test_a_destroyed_version_is_gone_from_disk_and_the_rest_stays(keys: KeyProvider, directory: Path) -> None:
@@ -93,34 +52,6 @@ def test_a_destroyed_version_is_gone_from_disk_and_the_rest_stays(keys: KeyProvi
         keys.record_key("acme", 1, b"c")
     assert len(keys.record_key("acme", 2, b"c")) == 32
     assert [key.destroyed for key in keys.versions("acme")] == [True, False]
-
-
-def test_destroying_the_current_version_needs_a_rotation(keys: KeyProvider) -> None:
-    keys.create("acme")
-    keys.destroy("acme", 1)
-    with pytest.raises(KeyDestroyed):
-        keys.current_version("acme")
-    with pytest.raises(KeyDestroyed):
-        keys.create("acme")
-    assert keys.rotate("acme") == 2
-    assert keys.current_version("acme") == 2
-
-
-def test_unknown_tenants_and_versions_are_refused(keys: KeyProvider) -> None:
-    for call in (keys.current_version, keys.rotate, keys.versions):
-        with pytest.raises(TenantUnknown):
-            call("nobody")
-    keys.create("acme")
-    with pytest.raises(KeyVersionUnknown):
-        keys.record_key("acme", 2, b"c")
-    with pytest.raises(KeyVersionUnknown):
-        keys.destroy("acme", 0)
-
-
-@pytest.mark.parametrize("name", ["", ".", "../acme", "a/b", "Acme", "-a", "a" * 64, "a\n", "a\0", "é"])
-def test_names_that_could_leave_the_directory_are_invalid(keys: KeyProvider, name: str) -> None:
-    with pytest.raises(TenantInvalid):
-        keys.create(name)
 
 
 def test_files_are_private_and_say_what_they_are(keys: KeyProvider, directory: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.operations.parts import Parts
 from service.settings import Settings
 

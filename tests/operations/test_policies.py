@@ -151,7 +151,7 @@ def test_an_irreversible_image_leaves_nothing_to_recover_it_by(
     assert first.record is None and len(first.faces) == 1
     shown = decode(first.data)
     assert shown.record is None
-    assert parts.records.count_by_key_version(TENANT, 1) == parts.records.count_by_key_version(TENANT, 0) == 0
+    assert parts.records.count_by_key_version(TENANT, "local") == {}
     assert (decode(second.data).pixels != shown.pixels).any()
     assert (shown.pixels != portrait).any()
     with pytest.raises(RecordUnknown):

@@ -13,6 +13,8 @@ from service.errors import (
     AuditUnavailable,
     BundleUnknown,
     KeyDestroyed,
+    KeyHeldElsewhere,
+    KeyVersionUnknown,
     ReasonInvalid,
     RecordMismatch,
     RecordRefused,
@@ -95,6 +97,28 @@ def test_destroyed_key(parts: Parts, portrait: Pixels, encoded: Encoder) -> None
     parts.keys.destroy(TENANT, 1)
     with pytest.raises(KeyDestroyed):
         recover(made.data, ASK, parts)
+
+
+def test_a_destroyed_key_says_nothing_of_an_image_that_may_be_anothers(
+    parts: Parts, portrait: Pixels, encoded: Encoder
+) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    parts.keys.create("other")
+    parts.keys.rotate("other")
+    parts.keys.destroy("other", 1)
+    with pytest.raises(KeyVersionUnknown):
+        recover(made.data, replace(ASK, tenant="other"), parts)
+
+
+class _HeldElsewhere:
+    custodian = "vault-kv"
+
+
+def test_a_key_of_another_custodian_is_not_asked_for(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    with pytest.raises(KeyHeldElsewhere):
+        recover(made.data, ASK, replace(parts, keys=_HeldElsewhere()))
+    assert _outcomes(parts)[-1]["detail"] == "key-held-elsewhere"
 
 
 def test_missing_weights_refuse_generative_but_not_exact(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.app import open_upkeep
+from service.assembly import open_upkeep
 from service.audit.entry import RecoveryAttempt
 from service.errors import DatabaseUnavailable
 from service.operations.upkeep import Tidied, Upkeep, tidy
@@ -37,7 +37,14 @@ def attempt(lease: timedelta) -> RecoveryAttempt:
 def test_dead_attempts_are_closed_and_expired_records_deleted(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     record = StoredRecord(
-        id=uuid4(), tenant="acme", key_version=1, created=now, pixels_digest=bytes(32), record=b"r", expires=now
+        id=uuid4(),
+        tenant="acme",
+        custodian="local",
+        key_version=1,
+        created=now,
+        pixels_digest=bytes(32),
+        record=b"r",
+        expires=now,
     )
     with open_upkeep(Settings(home=tmp_path / "home")) as (audit, records):
         for lease in (timedelta(minutes=1), timedelta(hours=1)):

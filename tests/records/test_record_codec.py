@@ -47,6 +47,7 @@ def records(draw: st.DrawFn, shape: tuple[int, int, int] | None = None) -> Recor
     return Record(
         id=draw(st.uuids()),
         nonce=draw(st.binary(min_size=16, max_size=16)),
+        custodian=draw(st.sampled_from(["local", "vault-kv", "vault-transit"])),
         key_version=draw(u32),
         scheme=draw(st.sampled_from(["band-rotation", "rotation", "signflip"])),
         bundle_digest=draw(digests),
@@ -85,6 +86,7 @@ def _sample(**changes: Any) -> Record:
     record = Record(
         id=UUID(int=9),
         nonce=bytes(16),
+        custodian="vault-kv",
         key_version=4,
         scheme="band-rotation",
         bundle_digest=bytes(32),
@@ -118,21 +120,21 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _write(record: Record, seal: bytes | None = None) -> bytes:
-    return write_record(record, body_key=BODY_KEY, mac_key=MAC_KEY, seal=seal)
+def _write(record: Record, seal: bytes | None = None, *, erasable: bool = False) -> bytes:
+    return write_record(record, body_key=BODY_KEY, mac_key=MAC_KEY, seal=seal, erasable=erasable)
 
 
 def _read(data: bytes) -> tuple[Record, bytes | None]:
     return read_record(data, body_key=BODY_KEY, mac_key=MAC_KEY)
 
 
-@given(records(), st.none() | st.binary(min_size=1, max_size=50))
-def test_everything_comes_back(record: Record, seal: bytes | None) -> None:
-    data = _write(record, seal)
+@given(records(), st.none() | st.binary(min_size=1, max_size=50), st.booleans())
+def test_everything_comes_back(record: Record, seal: bytes | None, erasable: bool) -> None:
+    data = _write(record, seal, erasable=erasable)
     read, read_seal = _read(data)
     assert _plain(read) == _plain(record)
     assert read_seal == seal
-    assert read_header(data) == Header(record.id, record.nonce, record.key_version)
+    assert read_header(data) == Header(record.id, record.nonce, record.custodian, record.key_version, erasable)
 
 
 @pytest.mark.parametrize("seal", [None, b"sealed pixels"])
@@ -197,9 +199,29 @@ def test_what_is_no_record_of_ours_is_named() -> None:
     data = _write(_sample())
     with pytest.raises(RecordVersionUnknown):
         read_header(data[:4] + b"\x02" + data[5:])
-    for wrong in (b"", b"JPEG" + data[4:], data[:5] + b"\x02" + data[6:], data[:42] + bytes(4) + data[46:]):
+    for wrong in (b"", b"JPEG" + data[4:], data[:42] + bytes(4) + data[46:]):
         with pytest.raises(RecordDamaged):
             read_header(wrong)
+
+
+@given(st.integers(0, 255))
+def test_flags_are_a_bit_and_a_custodian_and_nothing_else(flags: int) -> None:
+    data = _write(_sample())
+    changed = data[:5] + bytes([flags]) + data[6:]
+    known = {
+        0: ("local", False),
+        1: ("local", True),
+        2: ("vault-kv", False),
+        3: ("vault-kv", True),
+        4: ("vault-transit", False),
+        5: ("vault-transit", True),
+    }
+    if flags in known:
+        header = read_header(changed)
+        assert (header.custodian, header.erasable) == known[flags]
+    else:
+        with pytest.raises(RecordDamaged):
+            read_header(changed)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ def _stored(tenant: str = "acme", *, age: int = 0, digest: bytes = DIGEST, versi
     return StoredRecord(
         id=uuid4(),
         tenant=tenant,
+        custodian="local",
         key_version=version,
         created=TIME - timedelta(seconds=age),
         pixels_digest=digest,
@@ -57,7 +58,7 @@ def test_a_tenant_never_reaches_the_row_of_another(store: RecordStore) -> None:
     store.add(stored)
     assert store.by_id("globex", stored.id) is None
     assert store.by_pixels("globex", DIGEST) is None
-    assert store.count_by_key_version("globex", 1) == 0
+    assert store.count_by_key_version("globex", "local") == {}
     assert store.owners(stored.id, DIGEST, but="globex") == [("acme", stored.id)]
     assert store.owners(None, DIGEST, but="acme") == store.owners(None, None, but="globex") == []
     assert not store.forget_seal("globex", stored.id)
@@ -68,7 +69,9 @@ def test_a_tenant_never_reaches_the_row_of_another(store: RecordStore) -> None:
 def test_records_are_counted_by_key_version(store: RecordStore) -> None:
     for version in (1, 2, 2):
         store.add(_stored(version=version))
-    assert [store.count_by_key_version("acme", version) for version in (1, 2, 3)] == [1, 2, 0]
+    store.add(dataclasses.replace(_stored(), custodian="vault-kv"))
+    assert store.count_by_key_version("acme", "local") == {1: 1, 2: 2}
+    assert store.count_by_key_version("acme", "vault-kv") == {1: 1}
 
 
 def test_a_forgotten_seal_takes_its_secret_along_and_leaves_the_record(store: RecordStore) -> None:

@@ -6,10 +6,11 @@ import pytest
 
 from service.access.principal import Scope
 from service.access.refusal import TokenRefused
-from service.app import open_access
+from service.assembly import open_access
 from service.commands.settings import settings_table
+from service.environment import variable
 from service.errors import SettingsInvalid
-from service.settings import Settings, variable
+from service.settings import Settings
 from tests.commands.visard import visard
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"

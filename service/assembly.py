@@ -1,0 +1,254 @@
+"""How each part is built from the settings."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Engine as DatabaseEngine
+
+from service.access.approvals import ApprovalStore
+from service.access.pepper import read_or_make_pepper
+from service.access.quota import Quota
+from service.access.tenants import TenantStore
+from service.access.tokens import TokenStore
+from service.audit.background import BackgroundShipper, ShipToAll
+from service.audit.log import AuditLog
+from service.audit.proofs import AuditProofs
+from service.audit.reading import AuditReader
+from service.audit.shipping import FileShipper, Shipper
+from service.audit.signing import load_or_create_signing_key, load_signing_key
+from service.audit.uploading import UrlShipper
+from service.database.engine import make_engine
+from service.database.migrate import require_current, upgrade
+from service.engine import Engine
+from service.errors import VisardError
+from service.faces.detection import CenterFaceDetector
+from service.keys.provider import KeyProvider
+from service.keystore import open_keys
+from service.operations.parts import Parts
+from service.records.store import RecordStore
+from service.replays import ReplayStore
+from service.settings import Settings, made_home
+from service.weights.bundles import Bundles
+
+_SIGNING_KEY = "audit-signing-key.pem"
+_CHECKPOINTS = "audit-checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may do what and how often, what they were answered, and the keys of those it is about."""
+
+    tenants: TenantStore
+    tokens: TokenStore
+    keys: KeyProvider
+    quota: Quota | None
+    replays: ReplayStore
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The keys of tenants, what hangs on them, and where their destruction is written down."""
+
+    keys: KeyProvider
+    records: RecordStore
+    audit: AuditLog
+
+
+def open_parts(settings: Settings) -> Parts:
+    """What the verbs need: the database, the custodian of keys and weights.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        BundleInvalid: there are no usable weights.
+        SettingsInvalid: settings of the key custody are missing or do not fit together.
+        Unavailable: database or keystore cannot be opened.
+    """
+    return assemble(settings, open_database(settings), open_keys(settings))
+
+
+def assemble(settings: Settings, database: DatabaseEngine, keys: KeyProvider) -> Parts:
+    """The parts around a database and a custodian of keys.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        BundleInvalid: there are no usable weights.
+        SigningKeyUnusable: the key that signs checkpoints cannot be made or used.
+    """
+    bundles = Bundles.open(settings.weights, settings.device)
+    return Parts(
+        detector=CenterFaceDetector(),
+        bundles=bundles,
+        engine=Engine(bundles),
+        keys=keys,
+        tenants=TenantStore(database),
+        approvals=ApprovalStore(database),
+        records=RecordStore(database),
+        audit=open_audit(settings, database),
+        audits=AuditReader(database),
+        proofs=AuditProofs(database),
+    )
+
+
+@contextmanager
+def open_access(settings: Settings) -> Iterator[Access]:
+    """What administration and authentication need, neither weights nor a detector; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        PepperUnusable: the key that hashes tokens cannot be made or used.
+        SettingsInvalid: settings of the key custody are missing or do not fit together.
+        Unavailable: database or keystore cannot be opened.
+    """
+    database = open_database(settings)
+    per_minute = settings.requests_per_minute
+    try:
+        tokens = TokenStore(database, _pepper(settings))
+        with closing(open_keys(settings)) as keys:
+            yield Access(
+                tenants=TenantStore(database),
+                tokens=tokens,
+                keys=keys,
+                quota=None if per_minute is None else Quota(database, per_minute),
+                replays=ReplayStore(database, timedelta(seconds=settings.idempotency_retention)),
+            )
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def open_custody(settings: Settings) -> Iterator[Custody]:
+    """What looking after keys needs; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        SettingsInvalid: settings of the key custody are missing or do not fit together.
+        Unavailable: database, keystore or the signing key of the audit log cannot be opened.
+    """
+    database = open_database(settings)
+    try:
+        with closing(open_keys(settings)) as keys:
+            yield Custody(keys, RecordStore(database), open_audit(settings, database))
+    finally:
+        database.dispose()
+
+
+def _pepper(settings: Settings) -> bytes:
+    if settings.token_pepper is None:
+        return read_or_make_pepper(settings.home / "token-pepper")
+    return bytes.fromhex(settings.token_pepper.get_secret_value())
+
+
+def open_audit_database(settings: Settings) -> DatabaseEngine:
+    """What reading and verifying the audit log needs.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        Unavailable: the database cannot be opened.
+    """
+    return open_database(settings)
+
+
+@contextmanager
+def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
+    """What upkeep needs; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        Unavailable: the database or the signing key cannot be opened.
+    """
+    database = open_database(settings)
+    try:
+        yield open_audit(settings, database), RecordStore(database)
+    finally:
+        database.dispose()
+
+
+def audit_public_key(settings: Settings) -> bytes | None:
+    """The key (32 bytes, Ed25519) this installation's checkpoints are verified with; None before the first entry.
+
+    Raises:
+        SigningKeyUnusable: there is a signing key, but not a usable one.
+    """
+    signer = load_signing_key(settings.home / _SIGNING_KEY)
+    return None if signer is None else signer.public_key
+
+
+def migrate(settings: Settings) -> list[str]:
+    """Bring the configured database to the schema of this version; returns what was applied.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        DatabaseUnavailable: it does not answer, or belongs to another version.
+    """
+    database = _connect(settings)
+    try:
+        return upgrade(database)
+    finally:
+        database.dispose()
+
+
+def open_database(settings: Settings) -> DatabaseEngine:
+    """The embedded one is migrated on the way; another may need rights for that which are not ours to use."""
+    database = _connect(settings)
+    try:
+        if settings.database_url is None:
+            upgrade(database)
+        else:
+            require_current(database)
+    except VisardError:
+        database.dispose()
+        raise
+    return database
+
+
+def _connect(settings: Settings) -> DatabaseEngine:
+    home = made_home(settings)
+    if settings.database_url is not None:
+        return make_engine(settings.database_url.get_secret_value(), settings.audit_timeout)
+    return make_engine(f"sqlite:///{home / 'visard.db'}", settings.audit_timeout)
+
+
+def open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:
+    """The audit log of a command: it waits until every checkpoint has arrived.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        SigningKeyUnusable: the key that signs checkpoints cannot be made or used.
+    """
+    home = made_home(settings)
+    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS), *_elsewhere(settings)]
+    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), ShipToAll(shippers))
+
+
+def open_audit_of_service(
+    settings: Settings, database: DatabaseEngine, failed: Callable[[Exception], None], opened: ExitStack
+) -> AuditLog:
+    """As ``open_audit``, but no request waits for another machine.
+
+    Args:
+        failed: is told of a checkpoint that did not get out.
+        opened: closes what runs in the background.
+    """
+    home = made_home(settings)
+    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS)]
+    for slow in _elsewhere(settings):
+        background = BackgroundShipper(slow, failed)
+        opened.callback(background.close)
+        shippers.append(background)
+    signer = load_or_create_signing_key(home / _SIGNING_KEY)
+    return AuditLog(database, signer, ShipToAll(shippers), on_failed_shipping=failed)
+
+
+def _elsewhere(settings: Settings) -> list[Shipper]:
+    if settings.audit_checkpoint_url is None:
+        return []
+    token = settings.audit_checkpoint_token
+    return [UrlShipper(settings.audit_checkpoint_url, None if token is None else token.get_secret_value())]

@@ -1,0 +1,68 @@
+"""From settings to a custodian: what is missing is named, what is complete works."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.app import embedded_defaults
+from service.errors import SettingsInvalid
+from service.keys.local import LocalKeyStore
+from service.keystore import open_keys
+from service.settings import Settings
+from tests.vault.running import Double
+
+VAULT: dict[str, Any] = {"keystore": "vault", "vault_addr": "https://vault.example:8200"}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"keystore": "vault"}, "VISARD_VAULT_ADDR"),
+        ({**VAULT, "vault_addr": "vault.example:8200"}, "VISARD_VAULT_ADDR"),
+        (VAULT, "VISARD_VAULT_SECRET_ID"),
+        ({**VAULT, "vault_secret_id": "s", "vault_secret_id_path": "/s"}, "either"),
+        ({**VAULT, "vault_secret_id": "s"}, "VISARD_VAULT_ROLE_ID"),
+        ({**VAULT, "vault_auth": "kubernetes"}, "VISARD_VAULT_ROLE"),
+        ({**VAULT, "vault_auth": "token-file"}, "VISARD_VAULT_TOKEN_PATH"),
+        ({**VAULT, "vault_auth": "token"}, "VISARD_VAULT_TOKEN"),
+        ({**VAULT, "vault_auth": "token", "vault_token": "t", "vault_client_key": "/k"}, "VISARD_VAULT_CLIENT_CERT"),
+    ],
+)
+def test_what_is_missing_is_named(values: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=words):
+        open_keys(Settings(home=tmp_path, **values))
+
+
+@pytest.mark.parametrize("mode", ["kv", "transit"])
+def test_a_complete_set_works_and_says_nothing(mode: str, vault_double: Double, tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        keystore="vault",
+        vault_addr=vault_double.url,
+        vault_auth="token",
+        vault_token=vault_double.token,
+        vault_mode=mode,
+        vault_kv_mount=vault_double.kv,
+        vault_transit_mount=vault_double.transit,
+    )
+    keys = open_keys(settings, serving=True)
+    keys.check()
+    assert keys.custodian == f"vault-{mode}"
+    assert vault_double.token not in repr(settings) + repr(keys)
+    keys.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_default_is_the_local_keystore(tmp_path: Path) -> None:
+    assert isinstance(open_keys(Settings(home=tmp_path / "home")), LocalKeyStore)
+
+
+def test_vault_and_postgresql_are_fit_for_production(tmp_path: Path) -> None:
+    def unfit(**values: Any) -> str:
+        return " ".join(embedded_defaults(Settings(home=tmp_path, **values)))
+
+    url = "postgresql+psycopg://visard@db/visard"
+    assert unfit(keystore="vault", database_url=url) == ""
+    assert "keystore" in unfit(database_url=url)
+    assert "SQLite" in unfit(keystore="vault") and "keystore" not in unfit(keystore="vault")

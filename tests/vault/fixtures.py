@@ -1,0 +1,40 @@
+"""Fixtures of Vault, for the rooms whose tests want one: imported by their ``conftest``."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.vault.running import Double, Vault, double
+
+ADDRESS, TOKEN = "VISARD_TEST_VAULT_ADDR", "VISARD_TEST_VAULT_TOKEN"
+
+
+@pytest.fixture(scope="session")
+def vault_double() -> Iterator[Double]:
+    with double() as started, started.mounted():
+        yield started
+
+
+@pytest.fixture
+def healthy_double(vault_double: Double) -> Iterator[Double]:
+    """The double, healed afterwards."""
+    yield vault_double
+    vault_double.heal()
+
+
+@pytest.fixture(scope="session")
+def vault_server() -> Iterator[Vault]:
+    """A real server, Vault or OpenBao; the token must be allowed to mount engines and auth methods."""
+    address, token = os.environ.get(ADDRESS), os.environ.get(TOKEN)
+    if not address or not token:
+        pytest.skip(f"{ADDRESS} and {TOKEN} name no server")
+    with Vault(address.rstrip("/"), token).mounted() as vault:
+        yield vault
+
+
+@pytest.fixture(params=["vault_double", "vault_server"])
+def vault(request: pytest.FixtureRequest) -> Vault:
+    """The double, and the real server."""
+    found: Vault = request.getfixturevalue(request.param)
+    return found
