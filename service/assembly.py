@@ -20,7 +20,7 @@ from service.audit.shipping import FileShipper, Shipper
 from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.audit.uploading import UrlShipper
 from service.database.engine import make_engine
-from service.database.migrate import require_current, upgrade
+from service.database.migrate import pending, require_current, upgrade
 from service.engine import Engine
 from service.errors import VisardError
 from service.faces.detection import CenterFaceDetector
@@ -200,7 +200,9 @@ def open_database(settings: Settings) -> DatabaseEngine:
     database = _connect(settings)
     try:
         if settings.database_url is None:
-            upgrade(database)
+            # Only who must migrate takes the lock that keeps writers out.
+            if pending(database):
+                upgrade(database)
         else:
             require_current(database)
     except VisardError:

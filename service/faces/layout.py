@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from service.core.bands import BLOCK
 from service.faces.detection import Detection
-from service.faces.masks import Coverage, Ellipse, block_bitmap, cells_of, face_ellipse
+from service.faces.masks import Coverage, block_bitmap, cells_of, face_ellipse
 
 NOBODY = -1
 _FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
@@ -66,6 +66,9 @@ def place(
 ) -> PlacedFace:
     """Lay the smallest crop over a face that holds its whole mask.
 
+    Of a lossy input, rows and columns of mask blocks beyond the box are left out where the crop does not hold the
+    coding blocks they lie in: a smaller crop shows the face more finely.
+
     Args:
         detection: the face.
         resolution: R.
@@ -84,8 +87,17 @@ def place(
             math.floor(ellipse.y - scale * resolution / 2 + 0.5),
         )
         bitmap = block_bitmap(ellipse.scaled(*origin, scale), resolution)
-        face = PlacedFace((left, top, right, bottom), detection.confidence, landmarks, scale, origin, bitmap)
-        if _holds(face, ellipse, size, grid):
+        rows, columns = _closable(origin, scale, resolution, size, grid)
+        face = PlacedFace(
+            (left, top, right, bottom),
+            detection.confidence,
+            landmarks,
+            scale,
+            origin,
+            bitmap & rows[:, None] & columns[None, :],
+        )
+        whole = _spans(origin[0], scale, columns, left, right) and _spans(origin[1], scale, rows, top, bottom)
+        if whole and _within(_clip(ellipse.bounds(), size), face):
             return face
         scale += 1
 
@@ -149,21 +161,28 @@ class _Region:
         view = owner[part.y : part.y + rows, part.x : part.x + columns]
         view[part.mask & (view == NOBODY)] = index
 
-    def bounds(self) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom of the true pixels; all zero if there are none."""
-        ys, xs = np.nonzero(self.mask.any(axis=1))[0], np.nonzero(self.mask.any(axis=0))[0]
-        if not len(ys):
-            return 0, 0, 0, 0
-        return self.x + int(xs[0]), self.y + int(ys[0]), self.x + int(xs[-1]) + 1, self.y + int(ys[-1]) + 1
+
+def _closable(
+    origin: tuple[int, int], scale: int, resolution: int, size: tuple[int, int], grid: CodingGrid | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """(R / 4,) bool each: rows and columns of mask blocks whose coding blocks the crop holds, inside the image."""
+    width, height, x0, y0, bleed = grid or (1, 1, 0, 0, 0)
+    starts = np.arange(resolution // BLOCK) * BLOCK * scale
+    side, step = resolution * scale, BLOCK * scale
+
+    def closable(start: int, length: int, block: int, first: int) -> NDArray[np.bool_]:
+        low = (start + starts - first) // block * block + first - bleed
+        high = -((first - start - starts - step) // block) * block + first + bleed
+        low, high = np.clip(low, 0, length), np.clip(high, 0, length)
+        return np.asarray((low >= high) | ((low >= start) & (high <= start + side)))
+
+    return closable(origin[1], size[0], height, y0), closable(origin[0], size[1], width, x0)
 
 
-def _holds(face: PlacedFace, ellipse: Ellipse, size: tuple[int, int], grid: CodingGrid | None) -> bool:
-    """Whether the crop holds every in-image pixel that the face will own."""
-    if not _within(_clip(ellipse.bounds(), size), face):
-        return False
-    if grid is None:
-        return True
-    return _within(_Region.of(face).closed(grid).clipped(size).bounds(), face)
+def _spans(start: int, scale: int, kept: NDArray[np.bool_], low: int, high: int) -> bool:
+    """Whether all blocks between two edges of the box are kept."""
+    starts = start + np.arange(len(kept)) * BLOCK * scale
+    return bool(kept[(starts < high) & (starts + BLOCK * scale > low)].all())
 
 
 def _clip(bounds: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -100,4 +100,4 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end
         # Asking without a pause would keep the service from what is waited for.
-        time.sleep(0.05)
+        time.sleep(0.5)

@@ -46,12 +46,24 @@ def test_the_crop_holds_the_whole_mask(face: Detection, coverage: Coverage, grid
         # A pixel is covered when the centre of its cell is in the ellipse.
         cell = [(3 * p - start) // placed.scale for p, start in zip((x, y), placed.origin, strict=True)]
         centre = [start + (c + 0.5) * placed.scale for c, start in zip(cell, placed.origin, strict=True)]
-        if ellipse.contains(np.array(centre[0]), np.array(centre[1])):
+        left, top, right, bottom = placed.box
+        in_box = left <= 3 * x < right and top <= 3 * y < bottom
+        if (grid is None or in_box) and ellipse.contains(np.array(centre[0]), np.array(centre[1])):
             assert mask[3 * y, 3 * x]
     owned = np.argwhere(owner_map([placed], SIZE, grid) == 0)
     assert len(owned)
     low, high = owned.min(axis=0)[::-1], owned.max(axis=0)[::-1]
     assert (low >= placed.origin).all() and (high < np.add(placed.origin, placed.side)).all()
+
+
+def test_coding_blocks_do_not_halve_the_resolution() -> None:
+    points = np.array([[107.0, 124.0], [151.0, 124.0], [129.0, 147.0], [113.0, 170.0], [145.0, 170.0]])
+    face, grid = Detection((80.0, 73.0, 173.0, 197.0), 0.9, points), (16, 16, 0, 0, 1)
+    placed = place(face, "face", 160, (250, 250), grid)
+    assert placed.scale == 1
+    owner = owner_map([placed], (250, 250), grid)
+    # All but the corners that an ellipse leaves.
+    assert (owner[73:197, 80:173] == 0).mean() > 0.95
 
 
 @given(detections(SIZE))
