@@ -159,7 +159,7 @@ def _desk(settings: Settings, parts: Parts, access: Access) -> Desk:
     bundles = parts.bundles
     metrics = Metrics(__version__, bundles.default.digest.hex())
     engine = Engine(bundles, settings.queue_limit, metrics)
-    metrics.watch_queue(lambda: engine.waiting)
+    metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     parts = replace(parts, engine=engine, limits=limits, max_faces=settings.max_faces, observer=metrics)
     return Desk(
