@@ -10,7 +10,7 @@ PG_INITDB = $(firstword $(wildcard /usr/lib/postgresql/*/bin/initdb) $(shell com
 # One thread each: tests that run side by side would otherwise spin against each other.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test drills load lint format postgres clean
+.PHONY: help setup demo test drills load lint format postgres prometheus clean
 
 help:
 	@echo "make setup               a virtual environment in $(VENV) with everything in it"
@@ -47,10 +47,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-test: lint postgres
+test: lint postgres prometheus
 	$(BIN)/python -m pytest -q -n 2
 
-drills: $(READY) postgres
+drills: $(READY) postgres prometheus
 	HYPOTHESIS_PROFILE=drills $(BIN)/python -m pytest -q -n 2
 
 load: $(READY)
@@ -60,6 +60,10 @@ load: $(READY)
 # names another one instead.
 postgres:
 	@$(if $(PG_INITDB),:,.ci/packages PostgreSQL postgresql)
+
+# Rules and dashboard are tried on a server of the tests' own.
+prometheus:
+	@command -v promtool >/dev/null && command -v prometheus >/dev/null || .ci/packages Prometheus prometheus
 
 clean:
 	rm -rf $(VENV) build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

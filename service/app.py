@@ -83,7 +83,7 @@ def embedded_defaults(settings: Settings) -> list[str]:
 def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
     bundles = parts.bundles
     engine = Engine(bundles, settings.queue_limit, metrics)
-    metrics.watch_queue(lambda: engine.waiting)
+    metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
     parts = replace(

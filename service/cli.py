@@ -9,6 +9,7 @@ import click
 
 from service import __version__
 from service.commands.audit import audit
+from service.commands.bench import bench
 from service.commands.bundle import bundle
 from service.commands.demo import demo
 from service.commands.evaluate import evaluate
@@ -49,6 +50,7 @@ _COMMANDS = (
     bundle,
     train,
     evaluate,
+    bench,
     audit,
 )
 for command in _COMMANDS:

@@ -2,12 +2,26 @@
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+    start_http_server,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100)
 _FACES = (1, 2, 4, 8, 16, 32)
+_NO_FIDELITY = "none"
+_ENDINGS = (
+    ("granted", "exact"),
+    ("granted", "generative"),
+    *((outcome, _NO_FIDELITY) for outcome in ("denied", "invalid", "failed")),
+)
 
 
 class Metrics:
@@ -36,6 +50,9 @@ class Metrics:
         self._recoveries = Counter(
             "visard_recoveries", "Recoveries by outcome and fidelity.", ["outcome", "fidelity"], registry=own
         )
+        # There from the start: to Prometheus, a counter that appears with its first event has not increased.
+        for outcome, fidelity in _ENDINGS:
+            self._recoveries.labels(outcome, fidelity)
         self._audit_failures = Counter("visard_audit_write_failures", "Audit entries not committed.", registry=own)
         self._unshipped = Counter(
             "visard_checkpoint_ship_failures", "Times a checkpoint did not leave the database's reach.", registry=own
@@ -45,11 +62,14 @@ class Metrics:
             "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
         )
         self._queue = Gauge("visard_queue_depth", "Requests waiting for the device.", registry=own)
+        self._queue_limit = Gauge("visard_queue_limit", "Requests that may wait for it.", registry=own)
+        ProcessCollector(registry=own)
         Gauge("visard_build_info", "Always 1.", ["version", "weights"], registry=own).labels(version, weights).set(1)
 
-    def watch_queue(self, waiting: Callable[[], int]) -> None:
-        """Ask for the depth of the engine's queue at every scrape."""
+    def watch_queue(self, waiting: Callable[[], int], limit: int) -> None:
+        """Ask for the depth of the engine's queue at every scrape; it never exceeds ``limit``."""
         self._queue.set_function(waiting)
+        self._queue_limit.set(limit)
 
     def began(self) -> None:
         """Count a request until it is answered."""
@@ -65,7 +85,7 @@ class Metrics:
         """Count faces of an operation that succeeded."""
         self._faces.labels(operation).inc(faces)
 
-    def recovery(self, outcome: str, fidelity: str = "none") -> None:
+    def recovery(self, outcome: str, fidelity: str = _NO_FIDELITY) -> None:
         """Count an attempt by how it ended."""
         self._recoveries.labels(outcome, fidelity).inc()
 

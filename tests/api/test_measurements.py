@@ -10,6 +10,7 @@ import pytest
 
 from service.app import create_app
 from service.errors import AddressUnusable
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.api.conftest import Service, assert_problem, close
 
@@ -72,3 +73,12 @@ def test_operations_tell_their_phases(
         service.app.state.desk = desk
     assert answer.status_code == 200
     assert list(dict.fromkeys(ear.heard)) == phases
+
+
+def test_from_the_start(service: Service) -> None:
+    """A counter that appears with its first event has not increased, to Prometheus: endings are there before any."""
+    text = Metrics("1", "digest").render().decode()
+    for outcome, fidelity in (("granted", "exact"), ("granted", "generative"), ("denied", "none"), ("failed", "none")):
+        assert f'visard_recoveries_total{{fidelity="{fidelity}",outcome="{outcome}"}} 0.0' in text
+    measured = service.request("GET", "/metrics").text
+    assert "visard_queue_limit 32.0" in measured
