@@ -1,0 +1,49 @@
+"""The deployment files, read once for all tests."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+ROOTS = ("overlays/production", "overlays/gpu", "migration")
+"""What is applied to a cluster."""
+
+kubectl = shutil.which("kubectl")
+
+
+def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object that a file holds in full, with the file's name: neither patches nor kustomizations."""
+    for folder in ("base", "migration", "components/monitoring"):
+        for path in sorted((KUBERNETES / folder).glob("*.yaml")):
+            for one in yaml.safe_load_all(path.read_text()):
+                if one["kind"] not in ("Kustomization", "Component"):
+                    yield path.relative_to(KUBERNETES).as_posix(), one
+
+
+def rendered(root: str) -> list[dict[str, Any]]:
+    """What ``kubectl apply -k`` would send."""
+    command = [kubectl or "kubectl", "kustomize", str(KUBERNETES / root)]
+    return list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def pod_specs() -> Iterator[dict[str, Any]]:
+    """Of everything that runs."""
+    for _, one in whole_objects():
+        if "template" in one.get("spec", {}):
+            yield one["spec"]["template"]["spec"]
+
+
+def final_stage() -> str:
+    """The Dockerfile from its last FROM on, continued lines joined, comments left out."""
+    kept = "\n".join(line for line in DOCKERFILE.splitlines() if not line.startswith("#"))
+    return re.sub(r"\\\n\s*", "", kept).rsplit("\nFROM ", 1)[1]

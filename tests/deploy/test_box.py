@@ -1,0 +1,185 @@
+"""What the compose file's one-shot containers do."""
+
+import importlib.util
+import os
+import re
+import shutil
+import stat
+import subprocess
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography import x509
+
+from tests.commands.visard import visard
+from tests.deploy.manifests import ROOT
+
+_SCRIPTS = ROOT / "deploy" / "compose"
+_VAULT = """\
+#!/bin/sh
+# A Vault that remembers in files whether it is initialised and sealed, and writes down what it is asked for.
+echo "$*" >>{state}/asked
+case "$*" in
+status)
+    [ -e {state}/initialised ] && echo "Initialized     true" || echo "Initialized     false"
+    [ -e {state}/unsealed ] || exit 2 ;;
+"operator init"*) touch {state}/initialised; printf 'Unseal Key 1: the key\\n\\nInitial Root Token: the root\\n' ;;
+"write sys/unseal key=-") [ "$(cat)" = "the key" ] && touch {state}/unsealed ;;
+"audit list") exit 2 ;;
+*secret-id) [ "$VAULT_TOKEN" = "the root" ] && echo "a secret id" ;;
+esac
+"""
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"deploy_{name}", _SCRIPTS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The files that were made below ``tmp_path``, and whose they are."""
+    made: dict[str, int] = {}
+    monkeypatch.setattr(os, "chown", lambda path, user, _: made.update({path.relative_to(tmp_path).as_posix(): user}))
+    for name in ("postgres", "vault", "visard", "grafana"):
+        (tmp_path / name).mkdir()
+    return made
+
+
+def test_secrets_are_readable_by_their_reader_alone(tmp_path: Path, owners: dict[str, int]) -> None:
+    _load("secrets").main(tmp_path)
+    assert {name for name, user in owners.items() if user == 10001} == {
+        "visard/database-owner-url",
+        "visard/database-service-url",
+        "visard/token-pepper",
+        "visard/vault-ca.pem",
+    }
+    for name in owners:
+        public = name.endswith(("ca.pem", "certificate.pem"))
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == (0o444 if public else 0o400), name
+
+
+def test_both_sides_have_the_same_passwords(tmp_path: Path, owners: dict[str, int]) -> None:
+    _load("secrets").main(tmp_path)
+    for role in ("owner", "service"):
+        url = urlsplit((tmp_path / f"visard/database-{role}-url").read_text())
+        assert (url.username, url.hostname) == (f"visard_{role}", "postgres")
+        assert url.password == (tmp_path / f"postgres/{role}-password").read_text()
+
+
+def test_vaults_certificate_names_it(tmp_path: Path, owners: dict[str, int]) -> None:
+    _load("secrets").main(tmp_path)
+    certificate = x509.load_pem_x509_certificate((tmp_path / "visard/vault-ca.pem").read_bytes())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["vault"]
+    assert certificate.not_valid_before_utc < datetime.now(UTC) < certificate.not_valid_after_utc
+    certificate.verify_directly_issued_by(certificate)
+
+
+def test_secrets_stay_once_they_are_complete(tmp_path: Path, owners: dict[str, int]) -> None:
+    secrets = _load("secrets")
+    pepper = tmp_path / "visard/token-pepper"
+    secrets.main(tmp_path)
+    first = pepper.read_text()
+    secrets.main(tmp_path)
+    assert pepper.read_text() == first
+    (tmp_path / "postgres/complete").unlink()
+    secrets.main(tmp_path)
+    assert pepper.read_text() != first
+
+
+def test_the_auditor_gets_one_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path))
+    tenant = _load("tenant")
+
+    def run(*arguments: str) -> str:
+        with redirect_stdout(StringIO()) as printed:
+            assert visard(*arguments) == 0
+        return printed.getvalue()
+
+    monkeypatch.setattr(tenant, "_visard", run)
+    tenant.main()
+    first = capsys.readouterr().out
+    assert re.fullmatch(r"The auditor's token of the tenant 'first', shown this once: \S+\n", first)
+    tenant.main()
+    assert capsys.readouterr().out == ""
+
+
+class _Box:
+    """Where ``vault.sh`` runs: its directories below ``folder``, and a Vault that does what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state, self.unseal, self.visard = (folder / name for name in ("state", "unseal", "visard"))
+        self._bin = folder / "bin"
+        for path in (self.state, self.unseal, self.visard, self._bin):
+            path.mkdir()
+        self._tool("vault", _VAULT.format(state=self.state))
+        self._tool("chown", "#!/bin/sh\n")
+        self._script = folder / "vault.sh"
+        text = (_SCRIPTS / "vault.sh").read_text().replace("/unseal/", f"{self.unseal}/")
+        text = text.replace("/run/visard/", f"{self.visard}/").replace("/deploy/vault/", f"{folder}/vault/")
+        self._script.write_text(text)
+        (folder / "vault").mkdir()
+        (folder / "vault" / "bootstrap.sh").write_text("vault prepared-by-bootstrap\n")
+
+    def _tool(self, name: str, text: str) -> None:
+        (self._bin / name).write_text(text)
+        (self._bin / name).chmod(0o755)
+
+    def start(self) -> tuple[int, list[str]]:
+        """Run it; its exit status, and what it asked Vault for, questions about its state left out."""
+        asked = self.state / "asked"
+        asked.unlink(missing_ok=True)
+        environment = {"PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
+        command = [shutil.which("sh") or "sh", self._script]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        return done.returncode, [line for line in asked.read_text().splitlines() if line != "status"]
+
+
+def test_vault_is_initialised_unsealed_and_prepared_once(tmp_path: Path) -> None:
+    box = _Box(tmp_path)
+    status, asked = box.start()
+    assert status == 0
+    assert asked[:3] == [
+        "operator init -key-shares=1 -key-threshold=1",
+        "write sys/unseal key=-",
+        "prepared-by-bootstrap",
+    ]
+    assert asked[-1] == "token revoke -self"
+    assert [path.name for path in box.unseal.iterdir()] == ["key"]
+    assert (box.visard / "vault-service-secret-id").read_text() == "a secret id\n"
+    assert box.start() == (0, [])
+
+
+def test_vault_is_unsealed_after_a_restart(tmp_path: Path) -> None:
+    box = _Box(tmp_path)
+    box.start()
+    (box.state / "unsealed").unlink()
+    assert box.start() == (0, ["write sys/unseal key=-"])
+
+
+def test_a_key_that_was_taken_away_is_missed(tmp_path: Path) -> None:
+    box = _Box(tmp_path)
+    box.start()
+    (box.state / "unsealed").unlink()
+    (box.unseal / "key").unlink()
+    assert box.start() == (1, [])
+
+
+def test_an_interrupted_preparation_is_completed(tmp_path: Path) -> None:
+    box = _Box(tmp_path)
+    box.start()
+    (box.unseal / "root-token").write_text("the root\n")
+    status, asked = box.start()
+    assert status == 0 and "prepared-by-bootstrap" in asked
+    assert [path.name for path in box.unseal.iterdir()] == ["key"]

@@ -1,0 +1,79 @@
+"""The compose file: valid, complete, confined."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.cli import main
+from tests.deploy.manifests import COMPOSE, COMPOSE_FILE, ROOT, SERVICES
+
+_OWN = [name for name, service in SERVICES.items() if "build" in service]
+
+
+def test_it_follows_the_compose_specification() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+    command = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE_FILE]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_everything_mounted_exists(name: str) -> None:
+    for mount in SERVICES[name].get("volumes", []):
+        source = mount.split(":")[0]
+        assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"], mount
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_nothing_of_the_repository_can_be_written(name: str) -> None:
+    mounts = [mount for mount in SERVICES[name].get("volumes", []) if mount.startswith(".")]
+    assert all(mount.endswith(":ro") for mount in mounts)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_waits_for_can_happen(name: str) -> None:
+    for other, what in SERVICES[name].get("depends_on", {}).items():
+        healthy = what["condition"] == "service_healthy"
+        assert "test" in SERVICES[other].get("healthcheck", {}) if healthy else "restart" not in SERVICES[other]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_no_container_gains_rights(name: str) -> None:
+    service = SERVICES[name]
+    assert "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    # PostgreSQL's image starts as root, prepares its directory and steps down.
+    if name != "postgres":
+        assert service["cap_drop"] == ["ALL"] and service["read_only"]
+        assert service.get("cap_add", []) in ([], ["CHOWN"])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_ports_are_open_to_this_machine_alone(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+@pytest.mark.parametrize("name", _OWN)
+def test_commands_exist(name: str) -> None:
+    assert all(word in main.commands for word in SERVICES[name].get("command", [])[:1])
+
+
+def test_only_the_service_itself_is_reached_from_outside_its_networks() -> None:
+    assert COMPOSE["networks"]["database"] == COMPOSE["networks"]["keys"] == {"internal": True}
+    assert [name for name, service in SERVICES.items() if {"front", "keys"} <= set(service.get("networks", []))] == [
+        "visard"
+    ]
+
+
+def test_vault_is_a_server_with_its_data_in_files() -> None:
+    assert SERVICES["vault"]["command"] == ["server", "-config=/deploy/vault.hcl"]
+    configuration = (ROOT / "deploy/compose/vault.hcl").read_text()
+    assert 'storage "file"' in configuration and "tls_disable" not in configuration
+
+
+def test_images_are_of_a_named_version() -> None:
+    foreign = [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert all(re.search(r":v?\d", image) for image in foreign)
