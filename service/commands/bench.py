@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from service.app import open_parts
+from service.assembly import open_parts
 from service.settings import Settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import main
+from service.cli import cli
 from tests.deploy.manifests import COMPOSE, COMPOSE_FILE, ROOT, SERVICES
 
 _OWN = [name for name, service in SERVICES.items() if "build" in service]
@@ -58,7 +58,7 @@ def test_ports_are_open_to_this_machine_alone(name: str) -> None:
 
 @pytest.mark.parametrize("name", _OWN)
 def test_commands_exist(name: str) -> None:
-    assert all(word in main.commands for word in SERVICES[name].get("command", [])[:1])
+    assert all(word in cli.commands for word in SERVICES[name].get("command", [])[:1])
 
 
 def test_only_the_service_itself_is_reached_from_outside_its_networks() -> None:
