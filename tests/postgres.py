@@ -1,5 +1,6 @@
 """A private PostgreSQL server, from Debian's package or from PATH."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -60,8 +61,11 @@ class PostgresServer:
         """Send a signal to the server's first process and to its children."""
         first = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        for process in (first, *map(int, children)):
-            os.kill(process, number)
+        os.kill(first, number)
+        for child in map(int, children):
+            # The server's workers come and go meanwhile.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the server's programs."""
