@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "prometheus"
-_PATIENCE_S = 30
+_PATIENCE_S = 120
 _PAUSE_S = 0.2
 
 
@@ -57,7 +57,7 @@ class Prometheus:
         return found
 
     def _get(self, path: str, **query: str) -> dict[str, Any]:
-        return httpx.get(self.url + path, params=query, trust_env=False).json()
+        return httpx.get(self.url + path, params=query, timeout=_PATIENCE_S, trust_env=False).json()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service import app
+from service import assembly
 from service.evaluation.bench import BenchReport
 from service.evaluation.bench_table import render_bench
 from tests.analytic import AnalyticBundles
@@ -14,7 +14,7 @@ from tests.commands.visard import visard
 
 @pytest.fixture
 def home(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(app, "Bundles", AnalyticBundles)
+    monkeypatch.setattr(assembly, "Bundles", AnalyticBundles)
     monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
