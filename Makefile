@@ -7,9 +7,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PG_INITDB = $(firstword $(wildcard /usr/lib/postgresql/*/bin/initdb) $(shell command -v initdb))
 
-# One thread each: tests that run side by side would otherwise spin against each other.
-export OMP_NUM_THREADS ?= 1
-
 .PHONY: help setup demo test drills load lint format postgres prometheus clean
 
 help:
@@ -46,6 +43,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# One thread each: tests that run side by side would otherwise spin against each other.
+test drills: export OMP_NUM_THREADS ?= 1
 
 test: lint postgres prometheus
 	$(BIN)/python -m pytest -q -n 2
