@@ -1,6 +1,5 @@
 """Approvals: found by record or case, never one's own, and one that counts once is used once."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
@@ -14,6 +13,7 @@ from service.access.approvals import Approval, ApprovalStore
 from service.database.engine import make_engine, transaction
 from service.database.migrate import upgrade
 from service.database.tables import approvals
+from tests.waiting import until
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 RECORD = uuid4()
@@ -99,8 +99,7 @@ def test_one_that_was_used_while_waiting_for_it_counts_no_more(postgres_url: str
         with transaction(engine) as first:
             first.execute(update(approvals).values(used=NOW, used_by=uuid4()))
             second = pool.submit(claim, store)
-            while not _somebody_waits(engine):
-                time.sleep(0.01)
+            until(lambda: _somebody_waits(engine))
         assert second.result() is None
     engine.dispose()
 

@@ -1,7 +1,6 @@
 """PostgreSQL hangs while the service runs: an answer in time, nothing recovered, and all is well when it wakes up."""
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from service.keys.local import LocalKeyStore
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tenants, make_tokens
 from tests.conftest import PostgresServer
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -82,5 +82,4 @@ def test_a_hang_at_an_audit_entry_withholds_the_answer(
 def _wake(service: Service, server: PostgresServer) -> None:
     """Let the server go on, and wait until the service has noticed by itself."""
     server.signal(signal.SIGCONT)
-    while service.request("GET", "/readyz").status_code != 200:
-        time.sleep(0.05)
+    until(lambda: service.request("GET", "/readyz").status_code == 200)

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from service.errors import NotForProduction
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
 from tests.api.test_uploads import END, FORM, _part
+from tests.waiting import until
 
 PATIENCE_S = 20
 
@@ -190,8 +190,7 @@ def test_a_running_service_closes_what_another_left_behind(
     audit.intend(dead)
 
     def closed() -> None:
-        while len(audit.entries(TENANT, 10)) < 2:
-            time.sleep(0.01)
+        until(lambda: len(audit.entries(TENANT, 10)) >= 2)
 
     async def live() -> None:
         async with app.router.lifespan_context(app):
@@ -209,8 +208,7 @@ def test_a_checkpoint_that_does_not_get_out_is_measured_and_nothing_else(
     app = create_app(settings_for(tmp_path / "home").model_copy(update=changes))
     alone = Service(app, make_tokens(app.state.desk.tokens))
     assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
-    while not _measured(alone, "visard_checkpoint_ship_failures_total"):
-        time.sleep(0.01)
+    until(lambda: _measured(alone, "visard_checkpoint_ship_failures_total"))
     assert (tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint").exists()
     close(app)
 

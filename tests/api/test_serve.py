@@ -3,8 +3,7 @@
 import json
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from service.settings import Settings
 from tests.api.conftest import OTHER, TENANT, Pixels, pixels_of
 from tests.api.test_uploads import END, FORM, _part
 from tests.serving import PATIENCE_S, Installation, Process, serving
+from tests.waiting import until
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -43,7 +43,8 @@ def test_from_start_to_stop(running: Process, photo: bytes, portrait: Pixels) ->
         running.post("/v1/recover", "other", made.content, reason="scoop"),
     ]
     assert [answer.status_code for answer in refused] == [403, 401, 422, 404]
-    _until(lambda: running.installation.entries()[-1]["kind"] == "foreign-attempt")
+    # Asking without a pause would keep the service from what is waited for.
+    until(lambda: running.installation.entries()[-1]["kind"] == "foreign-attempt", pause_s=0.5)
     assert _attempts(running, TENANT) == [
         ("court", "granted", "recovered"),
         ("camera", "denied", "scope-missing"),
@@ -60,7 +61,7 @@ def test_from_start_to_stop(running: Process, photo: bytes, portrait: Pixels) ->
         last = pool.submit(_detect_slowly, running, photo, begun, upload)
         assert begun.wait(PATIENCE_S)
         running.process.send_signal(signal.SIGTERM)
-        _until(lambda: running.get("/readyz").status_code == 503)
+        until(lambda: running.get("/readyz").status_code == 503)
         assert running.get("/readyz").json()["status"] == "draining"
         upload.set()
         assert last.result(PATIENCE_S).status_code == 200
@@ -93,11 +94,3 @@ def _detect_slowly(running: Process, image: bytes, begun: threading.Event, uploa
     headers = {**running.bearer("all"), **FORM}
     url = running.url + "/v1/detect"
     return httpx.post(url, content=body(), headers=headers, timeout=PATIENCE_S, trust_env=False)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        # Asking without a pause would keep the service from what is waited for.
-        time.sleep(0.5)
