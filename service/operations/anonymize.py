@@ -23,7 +23,7 @@ from service.faces.search import DEFAULT_CONFIDENCE, find_faces
 from service.faces.selection import select
 from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
 from service.operations.detect import checked
-from service.operations.keeping import Custody, chosen_policy, keep
+from service.operations.keeping import NewImage, chosen_policy, keep
 from service.operations.parts import Parts
 from service.operations.phases import timed
 from service.operations.picture import as_bytes, is_lossy, with_depth
@@ -146,9 +146,9 @@ def _anonymize_scene(
     lossy = is_lossy(target, output)
     plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
     with timed(parts.observer, "key"):
-        custody = Custody.begin(request.tenant, policy, parts.keys)
+        new = NewImage.begin(request.tenant, policy, parts.keys)
     views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
-    latents = custody.keys.latents(plan.scheme, bundle.digest, len(views))
+    latents = new.keys.latents(plan.scheme, bundle.digest, len(views))
     tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
     strangers = parts.engine.anonymize(bundle.digest, plan, tasks, progress)
     anonymized, beyond = _drawn(target, views, [x for x, _ in strangers])
@@ -161,9 +161,9 @@ def _anonymize_scene(
 
     record = Record(
         id=uuid4(),
-        nonce=custody.nonce,
-        custodian=custody.custodian,
-        key_version=custody.key_version,
+        nonce=new.nonce,
+        custodian=new.custodian,
+        key_version=new.key_version,
         bundle_digest=bundle.digest,
         resolution=bundle.manifest.numerics.resolution,
         **asdict(plan),
@@ -181,7 +181,7 @@ def _anonymize_scene(
             for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
         ),
     )
-    embedded = keep(record, picture.pixels[scene.owner != NOBODY], custody, parts.records)
+    embedded = keep(record, picture.pixels[scene.owner != NOBODY], new, parts.records)
     with timed(parts.observer, "encode"):
         file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
     return Anonymized(file, output, record.id, scene.faces)

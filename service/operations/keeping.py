@@ -35,7 +35,7 @@ def chosen_policy(policy: Policy, seal: SealPolicy | None) -> Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Custody:
+class NewImage:
     """Keys of a new image, and what of them must be kept.
 
     Attributes:
@@ -59,7 +59,7 @@ class Custody:
     created: datetime
 
     @classmethod
-    def begin(cls, tenant: str, policy: Policy, keys: KeyProvider) -> "Custody":
+    def begin(cls, tenant: str, policy: Policy, keys: KeyProvider) -> "NewImage":
         """Make the keys of a new image. Those of an irreversible one are random and nowhere else.
 
         Raises:
@@ -81,7 +81,7 @@ class Custody:
         return None if self.policy.lifetime is None else self.created + self.policy.lifetime
 
 
-def keep(record: Record, hidden: NDArray[np.generic], custody: Custody, records: RecordStore) -> bytes:
+def keep(record: Record, hidden: NDArray[np.generic], new: NewImage, records: RecordStore) -> bytes:
     """Store the record, with its seal if the policy says so; returns the record to embed.
 
     Args:
@@ -91,25 +91,25 @@ def keep(record: Record, hidden: NDArray[np.generic], custody: Custody, records:
     Raises:
         DatabaseUnavailable: it is not stored; the image must not be handed out.
     """
-    policy, keys = custody.policy, custody.keys
+    policy, keys = new.policy, new.keys
     seal = None
     if policy.seal != "off":
         raw = hidden.astype(hidden.dtype.newbyteorder(">")).tobytes()
-        seal = seal_pixels(raw, keys.seal(custody.secret), record.id)
+        seal = seal_pixels(raw, keys.seal(new.secret), record.id)
     plain = write_record(record, body_key=keys.body, mac_key=keys.mac, seal=None, erasable=policy.erasable)
     records.add(
         StoredRecord(
             id=record.id,
-            tenant=custody.tenant,
+            tenant=new.tenant,
             custodian=record.custodian,
             key_version=record.key_version,
-            created=custody.created,
+            created=new.created,
             pixels_digest=record.pixels_digest,
             record=plain,
             seal=seal if policy.seal == "record" else None,
-            secret=custody.secret,
+            secret=new.secret,
             erasable=policy.erasable,
-            expires=custody.expires,
+            expires=new.expires,
         )
     )
     if policy.seal != "embed":

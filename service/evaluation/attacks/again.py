@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from service.errors import AlreadyAnonymized
-from service.evaluation.attacks.attack import AttackFigures, revealed
+from service.evaluation.attacks.attack import AttackFigures, counted, revealed
 from service.evaluation.attacks.targets import SCHEMES, Targets
 from service.evaluation.columns import in_parallel
 from service.evaluation.portraits import Pixels
 from service.evaluation.sitters import Sitter
 from service.evaluation.studio import Made, Studio
-from service.evaluation.verification import BoundedRate
 from service.operations.picture import as_bytes
 
 
@@ -26,17 +25,8 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
         chance = sum(shown) / max(len(shown), 1)
         hits = targets.revealed(in_parallel(twice, pairs))
         yield revealed("anonymized twice", scheme, hits, chance, "asked for explicitly")
-    taken = BoundedRate.counted(_taken(sitter, made, targets.studio) for sitter, made in pairs)
-    yield AttackFigures(
-        name="anonymized twice, unasked",
-        scheme="service",
-        measure="files taken on",
-        success=taken.hits / max(taken.of, 1),
-        low=taken.low,
-        high=taken.high,
-        chance=0.0,
-        trials=taken.of,
-    )
+    taken = [_taken(sitter, made, targets.studio) for sitter, made in pairs]
+    yield counted("anonymized twice, unasked", "service", "files taken on", taken)
 
 
 def _twice(sitter: Sitter, made: Made, studio: Studio) -> Pixels:

@@ -1,6 +1,6 @@
 """What every attack reports."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -44,13 +44,20 @@ REVEALED = "faces recognized as the original, surroundings blanked"
 CORRELATION = "correlation with the original latent, mean"
 
 
-def revealed(name: str, scheme: Scheme | str, hits: Sequence[bool], chance: float, note: str = "") -> AttackFigures:
+def revealed(name: str, scheme: Scheme | str, hits: Iterable[bool], chance: float, note: str = "") -> AttackFigures:
     """An attack that shows faces."""
+    return counted(name, scheme, REVEALED, hits, chance, note)
+
+
+def counted(
+    name: str, scheme: Scheme | str, measure: str, hits: Iterable[bool], chance: float = 0.0, note: str = ""
+) -> AttackFigures:
+    """An attack that succeeds or not, several times."""
     rate = BoundedRate.counted(hits)
     return AttackFigures(
         name=name,
         scheme=scheme,
-        measure=REVEALED,
+        measure=measure,
         success=rate.hits / max(rate.of, 1),
         low=rate.low,
         high=rate.high,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from service.errors import VisardError
-from service.evaluation.attacks.attack import AttackFigures
+from service.evaluation.attacks.attack import AttackFigures, counted
 from service.evaluation.attacks.targets import Targets
 from service.evaluation.studio import TENANT, Made
 from service.evaluation.verification import BoundedRate
@@ -41,18 +41,8 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
             for one, other in zip(made, [*made[1:], *made[:1]], strict=True)
             if one is not other
         ]
-        rate = BoundedRate.counted(outcomes)
-        yield AttackFigures(
-            name=f"tampered: {name}",
-            scheme="service",
-            measure="files answered with a face",
-            success=rate.hits / max(rate.of, 1),
-            low=rate.low,
-            high=rate.high,
-            chance=0.0,
-            trials=rate.of,
-            note=f"untouched: {whole.hits}/{whole.of}",
-        )
+        note = f"untouched: {whole.hits}/{whole.of}"
+        yield counted(f"tampered: {name}", "service", "files answered with a face", outcomes, note=note)
 
 
 def _answered(made: Made, record: bytes, parts: Parts) -> bool:
