@@ -31,13 +31,28 @@ def info(as_json: bool) -> None:
 @click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="The training photos.")
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--name", required=True)
-@click.option("--tau", type=float, default=0.95, show_default=True, help="Norm of the latent per coefficient.")
+@click.option(
+    "--tau",
+    type=float,
+    nargs=4,
+    default=(0.95, 0.85, 0.75, 0.85),
+    show_default=True,
+    help="Norm of the latent per coefficient: coarse, middle, fine, leftover.",
+)
 @click.option("--t0", type=float, default=0.02, show_default=True, help="Time of the pixels: grain.")
 @click.option("--t0-lossy", type=float, default=0.04, show_default=True, help="The same for JPEG and WebP output.")
 @click.option("--t1", type=float, default=0.98, show_default=True, help="Time of the latent.")
 @click.option("--faces", "count", type=click.IntRange(min=1), default=8, show_default=True, help="Faces measured.")
 def make(
-    run: Path, data: Path, out: Path, name: str, tau: float, t0: float, t0_lossy: float, t1: float, count: int
+    run: Path,
+    data: Path,
+    out: Path,
+    name: str,
+    tau: tuple[float, float, float, float],
+    t0: float,
+    t0_lossy: float,
+    t1: float,
+    count: int,
 ) -> None:
     """Make a bundle from a training run: N, K and the grid are chosen by measuring."""
     from service.faces.detection import CenterFaceDetector

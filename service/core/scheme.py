@@ -11,7 +11,7 @@ from torch import Tensor
 from service.core.context import Context, Denoiser
 from service.core.schedule import GridKind, time_grid
 from service.core.solver import Progress, integrate
-from service.core.transform import Norms, Scheme, hide, reveal
+from service.core.transform import Norms, Scheme, Taus, hide, reveal
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class Plan:
         grid: spacing of the times.
         t0: time the pixels stand at.
         t1: time the latent stands at.
-        tau: norm of the scaled latent per square root of a coefficient.
+        taus: norm of the scaled latent per square root of a coefficient, by band.
     """
 
     scheme: Scheme
@@ -36,7 +36,7 @@ class Plan:
     grid: GridKind
     t0: float
     t1: float
-    tau: float
+    taus: Taus
 
     def times(self) -> Tensor:
         """The N + 1 increasing times, float64."""
@@ -74,7 +74,7 @@ def anonymize(
     norms: list[Norms] = []
 
     def transform(latent: Array, generate: NDArray[np.bool_], face: int) -> Array:
-        hidden, kept = hide(latent, generate, keys[face], plan.scheme, plan.tau)
+        hidden, kept = hide(latent, generate, keys[face], plan.scheme, plan.taus)
         norms.append(kept)
         return hidden
 
@@ -93,7 +93,7 @@ def recover(
     """Invert ``anonymize``: the same shapes and the same number of network evaluations."""
 
     def transform(latent: Array, generate: NDArray[np.bool_], face: int) -> Array:
-        return reveal(latent, generate, keys[face], plan.scheme, plan.tau, norms[face])
+        return reveal(latent, generate, keys[face], plan.scheme, plan.taus, norms[face])
 
     return _there_and_back(denoiser, pixels, context, plan, transform, progress)
 

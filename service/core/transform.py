@@ -21,47 +21,51 @@ SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 Array = NDArray[np.float64]
 Norms = tuple[float, float, float, float]
 """Norm of each group before scaling: secret side information. Zero for an absent or silent group."""
+Taus = tuple[float, float, float, float]
+"""Norm per square root of a coefficient that coarse, middle, fine and leftover are scaled to."""
 
 _NO_NORMS: Norms = (0.0, 0.0, 0.0, 0.0)
 
 
-def hide(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, tau: float) -> tuple[Array, Norms]:
+def hide(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, taus: Taus) -> tuple[Array, Norms]:
     """Transform a latent with a key.
 
     Args:
         latent: (3, R, R) float64, zero outside ``generate``.
         generate: (R, R) bool.
         key: 32 bytes, used for this face of this record only.
-        tau: norm per square root of a coefficient that every group is scaled to.
+        taus: what every group is scaled to; a rotation over the whole mask takes the norm of all of them together.
 
     Returns:
         The transformed latent, and the norms that ``reveal`` needs.
     """
     layout, stream = BandLayout.of(generate), Keystream(key)
-    groups = _groups(latent, layout, scheme)
+    groups, targets = _groups(latent, layout, scheme, taus)
     if scheme == "signflip":
         return _joined([flip_signs(g, stream) for g in groups], layout, scheme, latent), _NO_NORMS
     norms = [float(np.linalg.norm(group)) for group in groups]
-    scaled = [_scaled(g, norm, _target(g, tau)) for g, norm in zip(groups, norms, strict=True)]
+    scaled = [_scaled(*group) for group in zip(groups, norms, targets, strict=True)]
     hidden = _joined([rotate(g, stream) for g in scaled], layout, scheme, latent)
     padded = (*norms, *_NO_NORMS)[:4]
     return hidden, (padded[0], padded[1], padded[2], padded[3])
 
 
-def reveal(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, tau: float, norms: Norms) -> Array:
+def reveal(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, taus: Taus, norms: Norms) -> Array:
     """Invert ``hide``."""
     layout, stream = BandLayout.of(generate), Keystream(key)
-    groups = _groups(latent, layout, scheme)
+    groups, targets = _groups(latent, layout, scheme, taus)
     if scheme == "signflip":
         return _joined([flip_signs(g, stream) for g in groups], layout, scheme, latent)
     back = [rotate_back(group, stream) for group in groups]
-    restored = [_scaled(g, _target(g, tau), norm) for g, norm in zip(back, norms, strict=False)]
+    restored = [_scaled(*group) for group in zip(back, targets, norms[: len(back)], strict=True)]
     return _joined(restored, layout, scheme, latent)
 
 
-def _groups(latent: Array, layout: BandLayout, scheme: Scheme) -> list[Array]:
+def _groups(latent: Array, layout: BandLayout, scheme: Scheme, taus: Taus) -> tuple[list[Array], list[float]]:
+    """The coefficients that are transformed together, and the norm that each group is scaled to."""
     bands = layout.split(latent)
-    return bands if scheme == "band-rotation" else [np.concatenate(bands)]
+    targets = [tau * math.sqrt(len(band)) for tau, band in zip(taus, bands, strict=True)]
+    return (bands, targets) if scheme == "band-rotation" else ([np.concatenate(bands)], [math.hypot(*targets)])
 
 
 def _joined(groups: list[Array], layout: BandLayout, scheme: Scheme, like: Array) -> Array:
@@ -69,10 +73,6 @@ def _joined(groups: list[Array], layout: BandLayout, scheme: Scheme, like: Array
         sizes = [len(band) for band in layout.split(like)]
         groups = np.split(groups[0], np.cumsum(sizes)[:-1])
     return layout.join(groups, (like.shape[0], like.shape[1], like.shape[2]))
-
-
-def _target(group: Array, tau: float) -> float:
-    return tau * math.sqrt(len(group))
 
 
 def _scaled(group: Array, norm: float, target: float) -> Array:

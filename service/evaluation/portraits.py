@@ -108,7 +108,7 @@ def make_portrait(name: str, pixels: Pixels, detector: Detector, resolution: int
 def plan_for(numerics: Numerics, scheme: Scheme, *, lossy: bool) -> Plan:
     """The plan the operations use with a bundle."""
     t0 = numerics.t0_lossy if lossy else numerics.t0
-    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.tau)
+    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.taus)
 
 
 def _shrink_by(face: PlacedFace, resolution: int) -> float:

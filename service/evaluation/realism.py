@@ -54,7 +54,7 @@ class RealismReport(Figures):
         seed: that chose the photos.
         bundle, digest: the weights.
         resolution: R.
-        tau: of the weights.
+        tau: of the weights: coarse, middle, fine, leftover.
         scales: how many faces have which k.
         kid: by name of the features.
         utility: detection and geometry.
@@ -69,7 +69,7 @@ class RealismReport(Figures):
     bundle: str
     digest: str
     resolution: int
-    tau: float
+    tau: tuple[float, float, float, float]
     scales: dict[int, int]
     kid: dict[str, LookFigures]
     utility: UtilityFigures
@@ -118,7 +118,7 @@ def run_realism(data: Path, out: Path, parts: Parts, limit: int, reference: int,
         bundle=bundle.manifest.name,
         digest=bundle.digest.hex(),
         resolution=bundle.manifest.numerics.resolution,
-        tau=bundle.manifest.numerics.tau,
+        tau=bundle.manifest.numerics.taus,
         scales=_counted(subject.face.scale for subject in subjects),
         kid=measure_looks(subjects, list(_real_faces(chosen[limit:], parts)), seed),
         utility=UtilityFigures.over([likeness(subject.face, subject.found) for subject in subjects]),

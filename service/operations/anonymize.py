@@ -213,7 +213,7 @@ def _depth(pixels: NDArray[np.generic]) -> Literal[8, 16]:
 
 def _plan(numerics: Numerics, scheme: Scheme, lossy: bool) -> Plan:
     t0 = numerics.t0_lossy if lossy else numerics.t0
-    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.tau)
+    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.taus)
 
 
 def _inside(view: FaceView) -> Tensor:

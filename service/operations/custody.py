@@ -58,4 +58,4 @@ class RecordKeys:
 
 def plan_of(record: Record) -> Plan:
     """The plan a record was made with."""
-    return Plan(record.scheme, record.steps, record.evaluations, record.grid, record.t0, record.t1, record.tau)
+    return Plan(record.scheme, record.steps, record.evaluations, record.grid, record.t0, record.t1, record.taus)

@@ -26,8 +26,8 @@ _SEALS: Final[tuple[SealPolicy, ...]] = ("record", "embed", "off")
 _GRIDS: Final[tuple[GridKind, ...]] = ("square", "late")
 
 # scheme, seal, grid, depth, depth of the original, lossy, has coding grid | R, N, K, faces | overflow length
-# | t0, t1, tau | width, height | coding grid | digests of bundle, anonymized pixels, original
-_IMAGE = struct.Struct(">BBBBB?? 4H I 3d 2I 5i 32s32s32s")
+# | t0, t1, four tau | width, height | coding grid | digests of bundle, anonymized pixels, original
+_IMAGE = struct.Struct(">BBBBB?? 4H I 6d 2I 5i 32s32s32s")
 # box, origin | scale, confidence | norms | thumbnail
 _FACE = struct.Struct(">6i I H 4d 64s")
 _LANDMARKS = np.dtype(">i4")
@@ -56,7 +56,7 @@ def pack_body(record: Record) -> bytes:
             overflow_bytes,
             record.t0,
             record.t1,
-            record.tau,
+            *record.taus,
             record.width,
             record.height,
             *(record.coding_grid or (0, 0, 0, 0, 0)),
@@ -84,7 +84,8 @@ def unpack_body(data: bytes, *, record_id: UUID, nonce: bytes, custodian: Custod
 def _unpack(data: bytes, record_id: UUID, nonce: bytes, custodian: Custodian, key_version: int) -> Record:
     scheme, sealed, grid, depth, image_depth, lossy, has_grid, resolution, *more = _IMAGE.unpack_from(data)
     steps, evaluations, faces, overflow_bytes, *rest = more
-    t0, t1, tau, width, height, *coding_grid, bundle_digest, pixels_digest, image_digest = rest
+    t0, t1, coarse, middle, fine, leftover, *more = rest
+    width, height, *coding_grid, bundle_digest, pixels_digest, image_digest = more
     size = _face_bytes(resolution, overflow_bytes)
     if len(data) != _IMAGE.size + faces * size:
         raise ValueError("the length of the body does not match its face count")
@@ -102,7 +103,7 @@ def _unpack(data: bytes, record_id: UUID, nonce: bytes, custodian: Custodian, ke
         grid=_GRIDS[grid],
         t0=t0,
         t1=t1,
-        tau=tau,
+        taus=(coarse, middle, fine, leftover),
         depth=depth,
         image_depth=image_depth,
         width=width,

@@ -77,7 +77,7 @@ class Record:
         grid: spacing of the times.
         t0: time of the pixels.
         t1: time of the latent.
-        tau: norm of the scaled latent per square root of a coefficient.
+        taus: norm of the scaled latent per square root of a coefficient: coarse, middle, fine, leftover.
         depth: bits per sample of the anonymized image, 8 or 16.
         image_depth: bits per sample of the original.
         width: of the image, px.
@@ -106,7 +106,7 @@ class Record:
     grid: GridKind
     t0: float
     t1: float
-    tau: float
+    taus: tuple[float, float, float, float]
     depth: Literal[8, 16]
     image_depth: Literal[8, 16]
     width: int

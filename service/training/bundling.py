@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from service.core.transform import Taus
 from service.errors import BadInput
 from service.training.bank import load_bank
 from service.training.config import TrainConfig
@@ -26,7 +27,7 @@ class Ends:
     t0: float = 0.02
     t0_lossy: float = 0.04
     t1: float = 0.98
-    tau: float = 0.95
+    tau: Taus = (0.95, 0.85, 0.75, 0.85)
 
 
 def make_bundle(
@@ -60,7 +61,7 @@ def make_bundle(
     clean, context = sample_batch(bank, torch.arange(len(chosen)), config.resolution, rng)
     usable = context.visible.flatten(1).any(dim=1).nonzero()[:count, 0]
     pixels = torch.round((clean[usable].double() + 1) * 127.5) / 127.5 - 1
-    measured = sweep(denoiser, pixels, context.select(usable), t0=ends.t0, t1=ends.t1, tau=ends.tau)
+    measured = sweep(denoiser, pixels, context.select(usable), t0=ends.t0, t1=ends.t1, taus=ends.tau)
     plan = choose(measured)
     numerics = Numerics(
         resolution=config.resolution,

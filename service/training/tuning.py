@@ -9,6 +9,7 @@ from tqdm import tqdm
 from service.core.context import Context, Denoiser
 from service.core.schedule import GridKind
 from service.core.scheme import Plan, anonymize, recover
+from service.core.transform import Taus
 
 _CANDIDATES: tuple[tuple[int, int, GridKind], ...] = (
     (8, 3, "late"),
@@ -51,7 +52,7 @@ class Measured:
         }
 
 
-def sweep(denoiser: Denoiser, pixels: Tensor, context: Context, *, t0: float, t1: float, tau: float) -> list[Measured]:
+def sweep(denoiser: Denoiser, pixels: Tensor, context: Context, *, t0: float, t1: float, taus: Taus) -> list[Measured]:
     """Measure every candidate on the same faces.
 
     Args:
@@ -60,7 +61,7 @@ def sweep(denoiser: Denoiser, pixels: Tensor, context: Context, *, t0: float, t1
     keys = [bytes([i]) * 32 for i in range(len(pixels))]
     measured = []
     for steps, evaluations, grid in tqdm(_CANDIDATES, desc="measuring solvers", unit="plan"):
-        plan = Plan("band-rotation", steps, evaluations, grid, t0, t1, tau)
+        plan = Plan("band-rotation", steps, evaluations, grid, t0, t1, taus)
         made, norms = anonymize(denoiser, pixels, context, keys, plan)
         exact = recover(denoiser, made, context, keys, norms, plan)
         rounded = recover(denoiser, _as_bytes(made), context, keys, norms, plan)

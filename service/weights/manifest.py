@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +13,9 @@ from service.errors import BundleInvalid
 MANIFEST = "bundle.json"
 WEIGHTS = Path("unet", "diffusion_pytorch_model.safetensors")
 NETWORK_CONFIG = Path("unet", "config.json")
+
+
+Tau = Annotated[float, Field(gt=0, le=2)]
 
 
 class Numerics(BaseModel):
@@ -27,7 +30,8 @@ class Numerics(BaseModel):
         steps: N, implicit steps per direction.
         evaluations: K, network evaluations per step.
         grid: spacing of the times.
-        tau: norm of the scaled latent per square root of a coefficient.
+        tau: norm of the scaled latent per square root of a coefficient, of every band or of each: coarse, middle,
+            fine and leftover (``core.bands``). Below 1 in the fine band means less grain.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +44,12 @@ class Numerics(BaseModel):
     steps: int = Field(ge=1, le=100)
     evaluations: int = Field(ge=1, le=20)
     grid: GridKind
-    tau: float = Field(gt=0, le=2)
+    tau: Tau | tuple[Tau, Tau, Tau, Tau]
+
+    @property
+    def taus(self) -> tuple[float, float, float, float]:
+        """``tau`` of each band."""
+        return self.tau if isinstance(self.tau, tuple) else (self.tau,) * 4
 
     @property
     def network_evaluations(self) -> int:

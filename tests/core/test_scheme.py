@@ -16,7 +16,9 @@ from service.core.transform import SCHEMES, Scheme
 from tests.core.shapes import CurvedDenoiser, context_of, latent_on, masks, seeds
 
 R = 16
-PLAN = Plan(scheme="band-rotation", steps=6, evaluations=8, grid="square", t0=0.02, t1=0.995, tau=0.85)
+PLAN = Plan(
+    scheme="band-rotation", steps=6, evaluations=8, grid="square", t0=0.02, t1=0.995, taus=(0.95, 0.85, 0.75, 0.8)
+)
 KEYS = [bytes([i]) * 32 for i in range(1, 9)]
 DATA = AnalyticDenoiser()
 

@@ -10,15 +10,15 @@ from service.core.transform import SCHEMES, Scheme, hide, reveal
 from tests.core.shapes import keys, latent_on, masks, seeds
 
 R = 16
-TAU = 0.85
+TAUS = (0.95, 0.85, 0.75, 0.8)
 schemes: st.SearchStrategy[Scheme] = st.sampled_from(SCHEMES)
 
 
 @given(masks(R), seeds, keys, schemes, st.sampled_from([0.0, 1e-6, 1.0, 300.0]))
 def test_reveal_inverts_hide(mask: np.ndarray, seed: int, key: bytes, scheme: Scheme, size: float) -> None:
     latent = latent_on(mask, seed) * size
-    hidden, norms = hide(latent, mask, key, scheme, TAU)
-    back = reveal(hidden, mask, key, scheme, TAU, norms)
+    hidden, norms = hide(latent, mask, key, scheme, TAUS)
+    back = reveal(hidden, mask, key, scheme, TAUS, norms)
     assert np.abs(back - latent).max() <= 1e-12 * size
     assert (hidden * ~mask == 0).all()
     assert len(norms) == 4
@@ -28,16 +28,17 @@ def test_reveal_inverts_hide(mask: np.ndarray, seed: int, key: bytes, scheme: Sc
 def test_rotation_in_bands_shows_no_magnitude(mask: np.ndarray, seed: int, key: bytes) -> None:
     layout = BandLayout.of(mask)
     for size in (0.01, 1.0, 50.0):
-        hidden, norms = hide(latent_on(mask, seed) * size, mask, key, "band-rotation", TAU)
-        for group, norm in zip(layout.split(hidden), norms, strict=True):
-            assert np.linalg.norm(group) == pytest.approx(TAU * np.sqrt(len(group)), abs=1e-10)
+        hidden, norms = hide(latent_on(mask, seed) * size, mask, key, "band-rotation", TAUS)
+        for group, norm, tau in zip(layout.split(hidden), norms, TAUS, strict=True):
+            assert np.linalg.norm(group) == pytest.approx(tau * np.sqrt(len(group)), abs=1e-10)
             assert (norm > 0) == (len(group) > 0)
 
 
 @given(masks(R), seeds, keys)
 def test_rotation_over_the_mask_shows_no_magnitude(mask: np.ndarray, seed: int, key: bytes) -> None:
-    hidden, _ = hide(latent_on(mask, seed), mask, key, "rotation", TAU)
-    assert np.linalg.norm(hidden) == pytest.approx(TAU * np.sqrt(3 * mask.sum()), abs=1e-10)
+    hidden, _ = hide(latent_on(mask, seed), mask, key, "rotation", TAUS)
+    sizes = [len(band) for band in BandLayout.of(mask).split(hidden)]
+    assert np.linalg.norm(hidden) == pytest.approx(np.sqrt(np.dot(sizes, np.square(TAUS))), abs=1e-10)
 
 
 @given(seeds, keys)
@@ -45,7 +46,7 @@ def test_the_published_scheme_keeps_every_magnitude(seed: int, key: bytes) -> No
     mask = np.ones((R, R), np.bool_)
     latent = latent_on(mask, seed)
     layout = BandLayout.of(mask)
-    hidden, norms = hide(latent, mask, key, "signflip", TAU)
+    hidden, norms = hide(latent, mask, key, "signflip", TAUS)
     before, after = (np.concatenate(layout.split(z)) for z in (latent, hidden))
     assert np.abs(np.abs(after) - np.abs(before)).max() < 1e-12
     assert norms == (0, 0, 0, 0)
@@ -56,8 +57,8 @@ def test_one_bit_of_the_key_reveals_nothing(seed: int, key: bytes, bit: int, sch
     mask = np.ones((32, 32), np.bool_)
     latent = latent_on(mask, seed)
     other = (int.from_bytes(key, "big") ^ (1 << bit)).to_bytes(32, "big")
-    hidden, norms = hide(latent, mask, key, scheme, TAU)
-    wrong = reveal(hidden, mask, other, scheme, TAU, norms)
+    hidden, norms = hide(latent, mask, key, scheme, TAUS)
+    wrong = reveal(hidden, mask, other, scheme, TAUS, norms)
     for unrelated in (hidden, wrong):
         assert abs(np.corrcoef(unrelated.ravel(), latent.ravel())[0, 1]) < 0.15
 
@@ -67,10 +68,10 @@ def test_each_band_stays_in_its_band(seed: int, key: bytes) -> None:
     mask = np.ones((R, R), np.bool_)
     layout = BandLayout.of(mask)
     latent = latent_on(mask, seed)
-    hidden, norms = hide(latent, mask, key, "band-rotation", TAU)
+    hidden, norms = hide(latent, mask, key, "band-rotation", TAUS)
     coarse, middle, fine, leftover = layout.split(hidden)
     noisy = layout.join([coarse, middle, fine + 0.1, leftover], hidden.shape)
-    back = layout.split(reveal(noisy, mask, key, "band-rotation", TAU, norms))
+    back = layout.split(reveal(noisy, mask, key, "band-rotation", TAUS, norms))
     expected = layout.split(latent)
     assert np.abs(back[0] - expected[0]).max() < 1e-12
     assert np.abs(back[1] - expected[1]).max() < 1e-12

@@ -34,6 +34,7 @@ from service.evaluation.sitters import Sitter
 from service.evaluation.studio import Studio
 from tests.small_bundle import RESOLUTION
 
+TAUS = (0.9,) * 4
 Rows = dict[tuple[str, str], AttackFigures]
 
 
@@ -84,7 +85,7 @@ def test_signs_known_in_part_say_more_of_sign_flips_than_of_rotations(targets: T
 def test_the_whole_key_reveals_the_latent(targets: Targets) -> None:
     mask, z = targets.masks[0], targets.latents(targets.views())[0]
     for scheme in ("signflip", "band-rotation"):
-        hidden, _ = hide(z, mask, b"k" * 32, scheme, 0.9)
+        hidden, _ = hide(z, mask, b"k" * 32, scheme, TAUS)
         guess = partial_key.guessed(hidden, mask, Keystream(b"k" * 32), scheme)
         bands = zip(BandLayout.of(mask).split(guess), BandLayout.of(mask).split(z), strict=True)
         assert all(correlation(one, other) > 1 - 1e-9 for one, other in bands if len(one))
@@ -101,9 +102,9 @@ def test_a_known_pair_breaks_one_key_for_all_and_no_key_for_each(targets: Target
 def test_magnitudes_give_the_original_away_under_sign_flips_only(targets: Targets) -> None:
     layout, z = BandLayout.of(targets.masks[0]), targets.latents(targets.views())[0]
     other = np.random.default_rng(0).normal(size=z.shape) * targets.masks[0]
-    flipped, _ = hide(z, targets.masks[0], b"k" * 32, "signflip", 0.9)
+    flipped, _ = hide(z, targets.masks[0], b"k" * 32, "signflip", TAUS)
     assert magnitudes.alike(layout, flipped, z) > 10 * abs(magnitudes.alike(layout, flipped, other))
-    turned, _ = hide(z, targets.masks[0], b"k" * 32, "band-rotation", 0.9)
+    turned, _ = hide(z, targets.masks[0], b"k" * 32, "band-rotation", TAUS)
     assert abs(magnitudes.alike(layout, turned, z)) < 0.2 * magnitudes.alike(layout, flipped, z)
     found = rows(magnitudes.attack, targets)
     assert found["matching magnitudes", "signflip"].success == 1

@@ -12,7 +12,7 @@ from service.evaluation.paper import STEPS, Explicit, Implicit, carry, whole_cro
 from service.faces.layout import PlacedFace
 
 R = 32
-PLAN = Plan("signflip", 8, 4, "late", 0.02, 0.995, 0.9)
+PLAN = Plan("signflip", 8, 4, "late", 0.02, 0.995, (0.9,) * 4)
 KEYS = [bytes([i]) * 32 for i in (1, 2)]
 
 

@@ -30,6 +30,7 @@ from service.weights.network import load_denoiser
 SMALL = TrainConfig(
     resolution=16, patch=2, channels=(32, 32), layers=1, images=40, batch=8, warmup=16, bfloat16=False, seed=3
 )
+ENDS = Ends(tau=(0.95, 0.9, 0.8, 0.7))
 PHOTOS = 6
 FAILING_BATCH = 5
 """The sheet's and the measured examples of the first checkpoint are drawn too."""
@@ -128,10 +129,10 @@ def test_a_warm_start_begins_from_the_bundle(faces: FaceSet, tmp_path: Path) -> 
 
 def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     train(SMALL, faces, tmp_path / "run")
-    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", ends=Ends(tau=0.9), count=2)
+    manifest = make_bundle(tmp_path / "run", faces, tmp_path / "bundle", "mine", ends=ENDS, count=2)
     assert manifest.recipe["images_seen"] == 40
     assert str(tmp_path) not in (tmp_path / "bundle" / "unet" / "config.json").read_text()
-    assert manifest.numerics.tau == 0.9
+    assert manifest.numerics.taus == ENDS.tau
     assert manifest.numerics.network_evaluations <= 49
     bundles = Bundles.open(tmp_path / "bundle")
     assert bundles.default.manifest == manifest

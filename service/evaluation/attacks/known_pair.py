@@ -33,7 +33,7 @@ def _tried(
     targets: Targets, latents: Sequence[Array], masks: Sequence[NDArray[np.bool_]], scheme: Scheme, key: bytes | None
 ) -> list[float]:
     hidden = [
-        hide(z, mask, key or os.urandom(KEY_BYTES), scheme, targets.tau)[0]
+        hide(z, mask, key or os.urandom(KEY_BYTES), scheme, targets.taus)[0]
         for z, mask in zip(latents, masks, strict=True)
     ]
     return _learned(latents, hidden, masks)

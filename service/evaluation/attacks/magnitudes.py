@@ -37,7 +37,7 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
             for original, decoy, mask in zip(true, false, targets.masks, strict=True)
             for layout in [BandLayout.of(mask)]
             for _ in range(_KEYS)
-            for hidden, _ in [hide(original, mask, os.urandom(KEY_BYTES), scheme, targets.tau)]
+            for hidden, _ in [hide(original, mask, os.urandom(KEY_BYTES), scheme, targets.taus)]
         )
         yield AttackFigures(
             name=MATCHING,

@@ -36,7 +36,7 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
     latents, rng = targets.latents(views), np.random.default_rng(targets.seed)
     for scheme in SCHEMES:
         keys = [os.urandom(KEY_BYTES) for _ in views]
-        hidden = [hide(z, m, key, scheme, targets.tau)[0] for z, m, key in zip(latents, masks, keys, strict=True)]
+        hidden = [hide(z, m, key, scheme, targets.taus)[0] for z, m, key in zip(latents, masks, keys, strict=True)]
         for part in PARTS:
             guesses = [
                 guessed(z, mask, PartlyKnown(key, part, rng), scheme)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.core.context import Context
 from service.core.scheme import Plan
 from service.core.solver import integrate
-from service.core.transform import Scheme
+from service.core.transform import Scheme, Taus
 from service.engine import MAX_BATCH
 from service.evaluation.clues import see
 from service.evaluation.columns import in_parallel
@@ -50,9 +50,9 @@ class Targets:
             raise ValueError("every sitter has a second photo, or None")
 
     @property
-    def tau(self) -> float:
+    def taus(self) -> Taus:
         """Of the bundle."""
-        return self.studio.parts.bundles.default.manifest.numerics.tau
+        return self.studio.parts.bundles.default.manifest.numerics.taus
 
     @property
     def masks(self) -> list[NDArray[np.bool_]]:

@@ -17,12 +17,12 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
         keys = [os.urandom(KEY_BYTES) for _ in views]
         one_bit = [bytes([key[0] ^ 1]) + key[1:] for key in keys]
         another = [os.urandom(KEY_BYTES) for _ in views]
-        hidden = [hide(z, mask, key, scheme, targets.tau) for z, mask, key in zip(latents, masks, keys, strict=True)]
+        hidden = [hide(z, mask, key, scheme, targets.taus) for z, mask, key in zip(latents, masks, keys, strict=True)]
         shown = targets.revealed(targets.drawn(views, [z for z, _ in hidden]))
         chance = sum(shown) / max(len(shown), 1)
         for name, wrong in (("wrong key: one bit different", one_bit), ("wrong key: another", another)):
             guesses = [
-                reveal(z, mask, key, scheme, targets.tau, norms)
+                reveal(z, mask, key, scheme, targets.taus, norms)
                 for (z, norms), mask, key in zip(hidden, masks, wrong, strict=True)
             ]
             yield revealed(name, scheme, targets.revealed(targets.drawn(views, guesses)), chance, "norms known")
