@@ -46,7 +46,10 @@ class Metrics:
             "visard_phase_duration_seconds", "Time in one phase of the work.", ["phase"], buckets=_SECONDS, registry=own
         )
         self._faces = Counter("visard_faces", "Faces handled, by operation.", ["operation"], registry=own)
-        self._batch = Histogram("visard_batch_faces", "Faces in a batch.", buckets=_FACES, registry=own)
+        self._batch = Histogram(
+            "visard_batch_faces", "Faces in one evaluation of the network.", buckets=_FACES, registry=own
+        )
+        self._device_seconds = Counter("visard_device_seconds", "Time the device was busy.", registry=own)
         self._recoveries = Counter(
             "visard_recoveries", "Recoveries by outcome and fidelity.", ["outcome", "fidelity"], registry=own
         )
@@ -109,9 +112,13 @@ class Metrics:
         """Time of a request in the engine's queue."""
         self.spent("queue", seconds)
 
-    def solved(self, seconds: float, faces: int) -> None:
-        """Time of a batch on the device."""
+    def solved(self, seconds: float) -> None:
+        """Time of a request on the device, from its first face to its last."""
         self.spent("solve", seconds)
+
+    def evaluated(self, seconds: float, faces: int) -> None:
+        """Time and size of one evaluation of the network."""
+        self._device_seconds.inc(seconds)
         self._batch.observe(faces)
 
     def serve(self, host: str, port: int) -> Callable[[], None]:

@@ -34,7 +34,7 @@ class Context:
 
     def to(self, device: torch.device) -> Self:
         """The same context on ``device``."""
-        return type(self)(*(plane.to(device) for plane in self._planes()))
+        return type(self)(*(moved(plane, device) for plane in self._planes()))
 
     def select(self, faces: slice | Tensor) -> Self:
         """The context of a range of faces, or of those a (B,) bool or integer tensor picks."""
@@ -47,6 +47,13 @@ class Context:
 
     def _planes(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         return self.known, self.generate, self.visible, self.landmarks
+
+
+def moved(x: Tensor, device: torch.device) -> Tensor:
+    """The same tensor on ``device``; on the way to a GPU from pinned memory, so that nobody waits for the copy."""
+    if device.type == "cuda" and x.device.type == "cpu":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
 
 
 class Denoiser(Protocol):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from service.core.context import Context, Denoiser
 from service.core.schedule import GridKind, time_grid
-from service.core.solver import Progress, integrate
+from service.core.solver import Progress, Walk, drive, flow
 from service.core.transform import Norms, Scheme, Taus, hide, reveal
 
 Array = NDArray[np.float64]
@@ -53,6 +53,7 @@ def model_to_levels(x: Tensor, top: int) -> Array:
     return (x.permute(1, 2, 0).cpu().double().numpy() + 1) * (top / 2)
 
 
+@torch.inference_mode()
 def anonymize(
     denoiser: Denoiser,
     pixels: Tensor,
@@ -61,26 +62,11 @@ def anonymize(
     plan: Plan,
     progress: Progress | None = None,
 ) -> tuple[Tensor, list[Norms]]:
-    """Replace B faces by strangers.
-
-    Args:
-        pixels: (B, 3, R, R) float64 in [-1, 1]; only ``context.generate`` cells are read.
-        keys: one 32-byte latent key per face.
-
-    Returns:
-        (B, 3, R, R) float64 strangers, about in [-1, 1] and zero elsewhere, and the norms that
-        ``recover`` needs. 2 (N K + 1) network evaluations are spent.
-    """
-    norms: list[Norms] = []
-
-    def transform(latent: Array, generate: NDArray[np.bool_], face: int) -> Array:
-        hidden, kept = hide(latent, generate, keys[face], plan.scheme, plan.taus)
-        norms.append(kept)
-        return hidden
-
-    return _there_and_back(denoiser, pixels, context, plan, transform, progress), norms
+    """Replace B faces by strangers: ``to_strangers``, driven by one network; see there."""
+    return drive(to_strangers(pixels, context.generate, keys, plan), denoiser, context, progress)
 
 
+@torch.inference_mode()
 def recover(
     denoiser: Denoiser,
     pixels: Tensor,
@@ -90,28 +76,56 @@ def recover(
     plan: Plan,
     progress: Progress | None = None,
 ) -> Tensor:
-    """Invert ``anonymize``: the same shapes and the same number of network evaluations."""
+    """Invert ``anonymize``: ``to_originals``, driven by one network."""
+    return drive(to_originals(pixels, context.generate, keys, norms, plan), denoiser, context, progress)
 
-    def transform(latent: Array, generate: NDArray[np.bool_], face: int) -> Array:
-        return reveal(latent, generate, keys[face], plan.scheme, plan.taus, norms[face])
 
-    return _there_and_back(denoiser, pixels, context, plan, transform, progress)
+def to_strangers(
+    pixels: Tensor, generate: Tensor, keys: Sequence[bytes], plan: Plan
+) -> Walk[tuple[Tensor, list[Norms]]]:
+    """Walk B faces to strangers.
+
+    Args:
+        pixels: (B, 3, R, R) float64 in [-1, 1]; only ``generate`` cells are read.
+        generate: (B, 1, R, R) bool.
+        keys: one 32-byte latent key per face.
+
+    Returns:
+        (B, 3, R, R) float64 strangers, about in [-1, 1] and zero elsewhere, and the norms that
+        ``to_originals`` needs. 2 (N K + 1) network evaluations are asked for.
+    """
+    norms: list[Norms] = []
+
+    def transform(latent: Array, cells: NDArray[np.bool_], face: int) -> Array:
+        hidden, kept = hide(latent, cells, keys[face], plan.scheme, plan.taus)
+        norms.append(kept)
+        return hidden
+
+    return (yield from _there_and_back(pixels, generate, plan, transform)), norms
+
+
+def to_originals(
+    pixels: Tensor, generate: Tensor, keys: Sequence[bytes], norms: Sequence[Norms], plan: Plan
+) -> Walk[Tensor]:
+    """Walk B strangers back: the same shapes and the same number of network evaluations."""
+
+    def transform(latent: Array, cells: NDArray[np.bool_], face: int) -> Array:
+        return reveal(latent, cells, keys[face], plan.scheme, plan.taus, norms[face])
+
+    return _there_and_back(pixels, generate, plan, transform)
 
 
 _Transform = Callable[[Array, NDArray[np.bool_], int], Array]
 
 
-@torch.inference_mode()
-def _there_and_back(
-    denoiser: Denoiser, pixels: Tensor, context: Context, plan: Plan, transform: _Transform, progress: Progress | None
-) -> Tensor:
+def _there_and_back(pixels: Tensor, generate: Tensor, plan: Plan, transform: _Transform) -> Walk[Tensor]:
     times = plan.times().to(pixels.device)
-    latent = integrate(denoiser, pixels * context.generate, context, times, plan.evaluations, progress)
-    turned = _per_face(latent, context, transform)
-    return integrate(denoiser, turned, context, times.flip(0), plan.evaluations, progress)
+    latent = yield from flow(pixels * generate, times, plan.evaluations)
+    turned = _per_face(latent, generate, transform)
+    return (yield from flow(turned, times.flip(0), plan.evaluations))
 
 
-def _per_face(latent: Tensor, context: Context, transform: _Transform) -> Tensor:
-    cells = context.generate[:, 0].cpu().numpy()
+def _per_face(latent: Tensor, generate: Tensor, transform: _Transform) -> Tensor:
+    cells = generate[:, 0].cpu().numpy()
     faces = [transform(z, cells[i], i) for i, z in enumerate(latent.cpu().numpy())]
     return torch.from_numpy(np.stack(faces)).to(latent.device)

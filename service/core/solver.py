@@ -12,8 +12,9 @@ the sign of phi and gives the same equations with x_a and x_b exchanged (Hairer,
 2006, Geometric Numerical Integration, V.1: the implicit midpoint rule is symmetric).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -21,41 +22,57 @@ from torch import Tensor
 from service.core.context import Context, Denoiser
 from service.core.schedule import cos_sin
 
+T = TypeVar("T")
+
 Progress = Callable[[], object]
 """Called after each network evaluation."""
+
+Walk = Generator[tuple[Tensor, Tensor], Tensor, T]
+"""What stops wherever it needs the network: it yields x (B, 3, R, R) and times (B,), and is sent v.
+
+Nothing else happens in between, so walks may be carried on side by side, put aside and resumed.
+"""
+
+
+def drive(walk: Walk[T], denoiser: Denoiser, context: Context, progress: Progress | None = None) -> T:
+    """Carry one walk to its end, and return what it returns."""
+    v: Tensor | None = None
+    while True:
+        try:
+            # A generator that has not begun takes nothing but None.
+            x, t = next(walk) if v is None else walk.send(v)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        v = denoiser(x, t, context)
+        if progress is not None:
+            progress()
 
 
 def integrate(
     denoiser: Denoiser, x: Tensor, context: Context, times: Tensor, evaluations: int, progress: Progress | None = None
 ) -> Tensor:
-    """Carry x from ``times[0]`` to ``times[-1]`` along the probability-flow ODE.
+    """Carry x from ``times[0]`` to ``times[-1]``: ``flow``, driven by one network; see there."""
+    return drive(flow(x, times, evaluations), denoiser, context, progress)
+
+
+def flow(x: Tensor, times: Tensor, evaluations: int) -> Walk[Tensor]:
+    """Walk from ``times[0]`` to ``times[-1]`` along the probability-flow ODE.
 
     Args:
-        x: (B, 3, R, R) float64, zero outside ``context.generate``.
+        x: (B, 3, R, R) float64, zero outside the cells that are generated.
         times: (N + 1,) float64, increasing (towards the latent) or decreasing (towards the face).
         evaluations: K.
 
     Returns:
-        (B, 3, R, R) float64. N K + 1 network evaluations are spent.
+        (B, 3, R, R) float64. N K + 1 network evaluations are asked for.
     """
-    done = progress or (lambda: None)
-    v = denoiser(x, times[0].expand(len(x)), context)
-    done()
+    v = yield x, times[0].expand(len(x))
     for a, b in pairwise(times):
-        x, v = implicit_step(denoiser, x, v, context, a, b, evaluations, done)
+        x, v = yield from implicit_step(x, v, a, b, evaluations)
     return x
 
 
-def implicit_step(
-    denoiser: Denoiser,
-    x_a: Tensor,
-    v: Tensor,
-    context: Context,
-    a: Tensor,
-    b: Tensor,
-    evaluations: int,
-    done: Progress,
-) -> tuple[Tensor, Tensor]:
+def implicit_step(x_a: Tensor, v: Tensor, a: Tensor, b: Tensor, evaluations: int) -> Walk[tuple[Tensor, Tensor]]:
     """One step from time ``a`` to ``b``, starting from the last ``v``; returns x_b and v at the midpoint.
 
     The fixed point is iterated with Anderson acceleration of depth 1 (Walker & Ni 2011, eq. 2.1),
@@ -66,8 +83,7 @@ def implicit_step(
     m = (x_a + sin * v) / cos
     previous: tuple[Tensor, Tensor] | None = None
     for _ in range(evaluations):
-        image = (x_a + sin * denoiser(m, t_mid, context)) / cos
-        done()
+        image = (x_a + sin * (yield m, t_mid)) / cos
         residual = image - m
         m = image if previous is None else _mixed(image, residual, *previous)
         previous = image, residual

@@ -1,7 +1,11 @@
-"""The device: faces in, faces out, in batches, on one thread of its own behind a bounded queue."""
+"""The device: faces in, faces out, on one thread of its own behind a bounded queue.
 
-from service.engine.batch import MAX_BATCH, FaceTask
-from service.engine.device import Observer
+Faces of all requests share the evaluations of the network, and come and go between two of them.
+"""
+
+from service.engine.batch import MAX_BATCH
 from service.engine.engine import Engine, Networks
+from service.engine.observer import Observer
+from service.engine.task import FaceTask
 
 __all__ = ["MAX_BATCH", "Engine", "FaceTask", "Networks", "Observer"]

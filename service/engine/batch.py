@@ -1,72 +1,112 @@
-"""What the device carries at once, and in which direction."""
+"""The faces that share the evaluations of one network."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+import time
+from collections import deque
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from service.core import scheme
 from service.core.context import Context, Denoiser
-from service.core.scheme import Plan
-from service.core.solver import Progress
-from service.core.transform import Norms
+from service.engine.observer import Observer
+from service.engine.request import Face, Request
 
 MAX_BATCH = 8
-"""Faces per batch; results depend on it within float tolerance only."""
+"""Faces in one evaluation; a result depends on the others within float tolerance only."""
 
 
-@dataclass(frozen=True, slots=True)
-class FaceTask:
-    """One face to be carried to a stranger or back.
+class Batch:
+    """Seats for ``MAX_BATCH`` faces, each at a time of its own; they come and go between evaluations.
 
     Attributes:
-        pixels: (1, 3, R, R) float64 in [-1, 1].
-        context: of one face.
-        key: 32-byte latent key.
-        norms: what ``recover`` needs; ignored by ``anonymize``.
+        faces: that have a seat.
     """
 
-    pixels: Tensor
-    context: Context
-    key: bytes
-    norms: Norms = (0.0, 0.0, 0.0, 0.0)
+    def __init__(self, digest: bytes, denoiser: Denoiser, device: torch.device, observer: Observer) -> None:
+        self.faces: list[Face] = []
+        self._digest = digest
+        self._denoiser = denoiser
+        self._device = device
+        self._observer = observer
+        self._stacked: tuple[list[Face], Context] | None = None
 
-    def __repr__(self) -> str:
-        return "FaceTask(***)"
+    def clear(self) -> None:
+        """Let those leave who have arrived, or whom nobody waits for."""
+        for face in [face for face in self.faces if face.leaves]:
+            self._vacate(face)
 
+    def fill(self, queue: deque[Request]) -> None:
+        """Seat faces of the requests in ``queue`` that want this network; who has seated all leaves the queue.
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Faces side by side on the device; see ``core.scheme`` for the shapes."""
+        A seat goes to the request with the fewest, and of several to the one that got its last one longest ago. If
+        none is free, a request with two more than that gives one up, whose face goes on later: a photo of many
+        faces keeps nobody waiting.
+        """
+        while wanting := [request for request in queue if request.digest == self._digest]:
+            request = min(wanting, key=lambda one: one.seats)
+            if len(self.faces) == MAX_BATCH and not self._take_back(request.seats, queue):
+                return
+            self.faces.append(request.waiting.popleft())
+            request.seats += 1
+            queue.remove(request)
+            if request.waiting:
+                queue.append(request)
 
-    pixels: Tensor
-    context: Context
-    keys: list[bytes]
-    norms: list[Norms]
+    def evaluate(self) -> None:
+        """Evaluate the network once, and let every face go on to where it needs it next."""
+        for face in self.faces:
+            face.begin(self._device)
+        if present := [face for face in self.faces if not face.leaves]:
+            self._carry(present)
 
-    @classmethod
-    def of(cls, tasks: Sequence[FaceTask], device: torch.device) -> Self:
-        """Stack tasks and move them to ``device``."""
-        return cls(
-            torch.cat([task.pixels for task in tasks]).to(device),
-            Context.stack([task.context for task in tasks]).to(device),
-            [task.key for task in tasks],
-            [task.norms for task in tasks],
-        )
+    def fail(self, error: BaseException) -> None:
+        """Give up everybody who has a seat."""
+        for face in self.faces:
+            face.request.fail(error)
 
+    def _carry(self, faces: Sequence[Face]) -> None:
+        """If that fails, each face is tried by itself, and who is at fault fails alone."""
+        began = time.perf_counter()
+        try:
+            v = self._predicted(faces)
+        except BaseException as error:  # noqa: BLE001  # the thread outlives whatever a network does
+            if len(faces) == 1:
+                faces[0].request.fail(error)
+                return
+        else:
+            self._go_on(faces, v)
+            self._observer.evaluated(time.perf_counter() - began, len(faces))
+            return
+        for face in faces:
+            if not face.leaves:
+                self._carry([face])
 
-Solve = Callable[[Denoiser, Batch, Plan, Progress], list[Any]]
-"""One of the two below."""
+    def _go_on(self, faces: Sequence[Face], v: Tensor) -> None:
+        for request in dict.fromkeys(face.request for face in faces):
+            request.evaluated()
+        for face, part in zip(faces, v[:, None].unbind(), strict=True):
+            if not face.leaves:
+                face.go_on(part)
 
+    def _predicted(self, faces: Sequence[Face]) -> Tensor:
+        if self._stacked is None or self._stacked[0] != faces:
+            self._stacked = [*faces], Context.stack([face.context for face in faces])
+        x, t = torch.cat([face.x for face in faces]), torch.cat([face.t for face in faces])
+        return self._denoiser(x, t, self._stacked[1])
 
-def to_strangers(denoiser: Denoiser, batch: Batch, plan: Plan, progress: Progress) -> list[Any]:
-    """Strangers and norms, one pair per face."""
-    x, norms = scheme.anonymize(denoiser, batch.pixels, batch.context, batch.keys, plan, progress)
-    return list(zip(x.cpu(), norms, strict=True))
+    def _take_back(self, fewest: int, queue: deque[Request]) -> bool:
+        richest = max((face.request for face in self.faces), key=lambda request: request.seats)
+        if richest.seats < fewest + 2:
+            return False
+        last = next(face for face in reversed(self.faces) if face.request is richest)
+        self._vacate(last)
+        if not richest.waiting:
+            queue.append(richest)
+        richest.waiting.appendleft(last)
+        return True
 
-
-def to_originals(denoiser: Denoiser, batch: Batch, plan: Plan, progress: Progress) -> list[Any]:
-    """The faces before, one per face."""
-    return list(scheme.recover(denoiser, batch.pixels, batch.context, batch.keys, batch.norms, plan, progress).cpu())
+    def _vacate(self, face: Face) -> None:
+        self.faces.remove(face)
+        face.request.seats -= 1
+        # Kept, it would hold on to what the face was.
+        self._stacked = None

@@ -13,8 +13,10 @@ from service.core.context import Denoiser
 from service.core.scheme import Plan
 from service.core.solver import Progress
 from service.core.transform import Norms
-from service.engine.batch import FaceTask, Solve, to_originals, to_strangers
-from service.engine.device import Device, Observer, Request
+from service.engine.device import Device
+from service.engine.observer import NOBODY, Observer
+from service.engine.request import Request
+from service.engine.task import FaceTask, Solve, to_original, to_stranger
 
 _EXIT_PATIENCE_S = 5.0
 
@@ -33,14 +35,15 @@ class Networks(Protocol):
 
 
 class Engine:
-    """Runs batches on the device; may be called from any thread, and blocks it.
+    """Carries faces on the device; may be called from any thread, and blocks it.
 
     The thread starts with the first request. It is a daemon, so that a command line may end at any time;
     what runs then is given a few seconds at exit, because a thread cut off inside the device can crash.
     """
 
-    def __init__(self, networks: Networks, queue_limit: int = 64, observer: Observer | None = None) -> None:
+    def __init__(self, networks: Networks, queue_limit: int = 64, observer: Observer = NOBODY) -> None:
         self._networks = networks
+        self._observer = observer
         self._cancel: threading.Event | None = None
         self._owner: Engine | None = None
         self._device = Device(networks.device, queue_limit, observer)
@@ -56,7 +59,7 @@ class Engine:
             EngineBusy, EngineClosed: not taken on, or given up at shutdown.
             CallerGone: cancelled by the caller.
         """
-        return cast(list[tuple[Tensor, Norms]], self._run(to_strangers, digest, plan, tasks, progress))
+        return cast(list[tuple[Tensor, Norms]], self._run(to_stranger, digest, plan, tasks, progress))
 
     def recover(
         self, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None = None
@@ -66,7 +69,7 @@ class Engine:
         Raises:
             BundleUnknown, EngineBusy, EngineClosed, CallerGone: as for ``anonymize``.
         """
-        return cast(list[Tensor], self._run(to_originals, digest, plan, tasks, progress))
+        return cast(list[Tensor], self._run(to_original, digest, plan, tasks, progress))
 
     def cancelled_by(self, event: threading.Event) -> Self:
         """The same engine for one caller: once ``event`` is set, what it asked for is dropped."""
@@ -103,7 +106,8 @@ class Engine:
             return []
         # Loading a network takes seconds: the caller's thread does it, not the device's.
         denoiser = self._networks.denoiser(digest)
-        request = Request(solve, digest, plan, tuple(tasks), denoiser, progress, self._cancel or threading.Event())
+        cancel = self._cancel or threading.Event()
+        request = Request(solve, digest, denoiser, plan, tasks, progress, cancel, self._observer)
         self._device.submit(request)
         try:
             return request.result.result()

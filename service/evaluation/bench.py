@@ -58,7 +58,7 @@ class Throughput(Figures):
         requests_per_second: photos anonymized.
         faces_per_second: in them.
         phases: by name; ``request`` is the whole.
-        batches: how many batches were of which size, in faces.
+        batches: how many evaluations of the network were for how many faces.
     """
 
     requests_per_second: float
@@ -75,8 +75,8 @@ class BenchReport(Figures):
         requests: in all, per way.
         mix: faces in the photos, taken in turn.
         batched: as the service works.
-        alone: the same requests, every face in a batch of its own. The engine's queue is not what they wait in, so
-            that only the device and the whole are told.
+        alone: the same requests, every face by itself: ``solve`` is one face there. The engine's queue is not what they
+            wait in, so that only the device and the whole are told.
         cost: of one face alone, beside 50 + 50 steps of explicit DDIM.
         peak_bytes: the most memory this process has had.
     """
@@ -138,7 +138,7 @@ def run_bench(portrait: Pixels, load: Load, studio: Studio) -> BenchReport:
 
 
 class _OneByOne(Engine):
-    """Carries no two faces in one batch."""
+    """Carries no two faces at once."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -167,8 +167,10 @@ class _Stopwatch:
     def waited(self, seconds: float) -> None:
         self.spent("queue", seconds)
 
-    def solved(self, seconds: float, faces: int) -> None:
+    def solved(self, seconds: float) -> None:
         self.spent("solve", seconds)
+
+    def evaluated(self, seconds: float, faces: int) -> None:
         with self._lock:
             self.batches[faces] = self.batches.get(faces, 0) + 1
 

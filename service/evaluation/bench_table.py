@@ -12,7 +12,7 @@ def render_bench(report: BenchReport) -> str:
         f"device   {cost.device}, {cost.threads} threads",
         "",
         *_way("as the service works", report.batched),
-        *_way("every face in a batch of its own", report.alone),
+        *_way("every face by itself", report.alone),
         f"faces/s, batched to alone             {report.gain:.2f}",
         f"one face alone, seconds               {cost.seconds:.3f}, {cost.evaluations} evaluations each way",
         f"the same with 50 + 50 steps of DDIM   {cost.ddim_seconds:.3f}, {cost.ddim_evaluations} evaluations each way",
@@ -29,7 +29,7 @@ def _way(name: str, done: Throughput) -> list[str]:
     ]
     return [
         f"{name}: {done.requests_per_second:.2f} requests/s, {done.faces_per_second:.2f} faces/s",
-        f"batches: {sizes} faces",
+        f"evaluations: {sizes} faces",
         f"{'seconds':10}{'p50':>10}{'p95':>10}{'p99':>10}{'count':>8}",
         *rows,
         "",

@@ -19,7 +19,7 @@ from service.core.context import Context, Denoiser
 from service.core.ddim import ddim_step, ddim_times
 from service.core.keystream import Keystream
 from service.core.scheme import Plan
-from service.core.solver import implicit_step
+from service.core.solver import drive, implicit_step
 from service.faces.layout import NOBODY, PlacedFace
 
 STEPS = 50
@@ -57,7 +57,7 @@ class Implicit:
 
         def step(state: Tensor, a: Tensor, b: Tensor) -> Tensor:
             nonlocal v
-            state, v = implicit_step(denoiser, state, v, context, a, b, self.plan.evaluations, lambda: None)
+            state, v = drive(implicit_step(state, v, a, b, self.plan.evaluations), denoiser, context)
             return state
 
         return step

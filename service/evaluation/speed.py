@@ -13,7 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from service.core.context import Context, Denoiser
 from service.core.keystream import KEY_BYTES
 from service.core.scheme import Plan, anonymize, model_to_levels, recover
-from service.engine.batch import Batch
 from service.evaluation.figures import Figures, Spread, psnr
 from service.evaluation.graphs import Graphed
 from service.evaluation.portraits import Portrait, plan_for, task
@@ -102,11 +101,26 @@ def measure_speed(portraits: Sequence[Portrait], bundles: Bundles) -> SpeedRepor
 
 
 @dataclass(frozen=True, slots=True)
+class _Faces:
+    """Side by side on a device; see ``core.scheme`` for the shapes."""
+
+    pixels: Tensor
+    context: Context
+    keys: list[bytes]
+
+    def repeated(self, size: int) -> "_Faces":
+        """These over and over, ``size`` of them."""
+        times = -(-size // len(self.keys))
+        context = Context.stack([self.context] * times).select(slice(size))
+        return _Faces(self.pixels.repeat(times, 1, 1, 1)[:size], context, (self.keys * times)[:size])
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
     """Faces on a device, and a network for them."""
 
     portraits: Sequence[Portrait]
-    batch: Batch
+    faces: _Faces
     denoiser: Denoiser
     plan: Plan
     device: torch.device
@@ -118,21 +132,23 @@ class _Stage:
         bundle = bundles.default
         plan = plan_for(bundle.manifest.numerics, "band-rotation", lossy=False)
         denoiser = bundles.denoiser(bundle.digest)
-        return cls(chosen, Batch.of(tasks, bundles.device), denoiser, plan, bundles.device)
+        pixels = torch.cat([one.pixels for one in tasks]).to(bundles.device)
+        context = Context.stack([one.context for one in tasks]).to(bundles.device)
+        return cls(chosen, _Faces(pixels, context, [one.key for one in tasks]), denoiser, plan, bundles.device)
 
     def gflop(self) -> float:
-        one = self._repeated(1)
+        one = self.faces.repeated(1)
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             self.denoiser(one.pixels, torch.full((1,), 0.5, device=self.device), one.context)
         return float(counter.get_total_flops()) / 1e9
 
     def pace(self, size: int, eval_seconds: float) -> Pace:
-        batch = self._repeated(size)
-        eager = _per_second(lambda: self._make(batch, self.denoiser)) * size
+        faces = self.faces.repeated(size)
+        eager = _per_second(lambda: self._make(faces, self.denoiser)) * size
         graphed = None
         if self.device.type == "cuda":
-            network = Graphed(self.denoiser, batch.context)
-            graphed = _per_second(lambda: self._make(batch, network)) * size
+            network = Graphed(self.denoiser, faces.context)
+            graphed = _per_second(lambda: self._make(faces, network)) * size
         evaluations = 2 * (self.plan.steps * self.plan.evaluations + 1)
         return Pace(batch=size, faces_per_second=eager, graphed=graphed, share=eager * evaluations * eval_seconds)
 
@@ -140,8 +156,8 @@ class _Stage:
         self, made_by: Denoiser, back_by: Denoiser, plan: Plan, *, timed: bool = False
     ) -> tuple[Spread, Spread, float | None]:
         """PSNR through 8-bit pixels and without a file, and faces per second of the way back."""
-        batch = self.batch
-        made, norms = anonymize(made_by, batch.pixels, batch.context, batch.keys, plan)
+        faces = self.faces
+        made, norms = anonymize(made_by, faces.pixels, faces.context, faces.keys, plan)
         filed = []
         for portrait, x in zip(self.portraits, made.cpu(), strict=True):
             pixels, beyond = portrait.drawn([x])
@@ -149,7 +165,7 @@ class _Stage:
         through = torch.cat(filed).to(self.device)
 
         def back(pixels: Tensor) -> Tensor:
-            return recover(back_by, pixels, batch.context, batch.keys, norms, plan).cpu()
+            return recover(back_by, pixels, faces.context, faces.keys, norms, plan).cpu()
 
         rate = _per_second(lambda: back(through)) * len(self.portraits) if timed else None
         return self._spread(back(through)), self._spread(back(made)), rate
@@ -167,15 +183,8 @@ class _Stage:
             values.append(psnr(model_to_levels(x, view.top)[inside], view.inside.values[inside]))
         return Spread.over(values)
 
-    def _make(self, batch: Batch, denoiser: Denoiser) -> None:
-        anonymize(denoiser, batch.pixels, batch.context, batch.keys, self.plan)[0].cpu()
-
-    def _repeated(self, size: int) -> Batch:
-        """The faces over and over, ``size`` of them."""
-        times = -(-size // len(self.batch.keys))
-        context = Context.stack([self.batch.context] * times).select(slice(size))
-        pixels = self.batch.pixels.repeat(times, 1, 1, 1)[:size]
-        return Batch(pixels, context, (self.batch.keys * times)[:size], [])
+    def _make(self, faces: _Faces, denoiser: Denoiser) -> None:
+        anonymize(denoiser, faces.pixels, faces.context, faces.keys, self.plan)[0].cpu()
 
 
 def _precisions(stage: _Stage, bundles: Bundles) -> Iterator[Precision]:

@@ -1,9 +1,9 @@
-"""The device thread: whatever happens to a batch, every caller gets an answer, and its own."""
+"""The device thread: whatever happens to an evaluation, every caller gets an answer, and its own."""
 
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -13,9 +13,8 @@ import torch
 
 from service.engine import MAX_BATCH, Engine, FaceTask
 from service.errors import CallerGone, EngineBusy, EngineClosed
-from tests.engine.devices import DIGEST, PATIENCE_S, PLAN, Broken, Networks, faces
-
-Ask = Callable[..., "Future[list[Any]]"]
+from tests.engine.devices import DIGEST, EVALUATIONS, PATIENCE_S, PLAN, Broken, Networks, faces
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -32,26 +31,22 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 class Watch:
-    """What the engine says it did; and a way to wait for queued requests."""
+    """What the engine says it did."""
 
     def __init__(self) -> None:
-        self.batches: list[int] = []
         self.waits: list[float] = []
+        self.solves: list[float] = []
+        self.sizes: list[int] = []
 
     def waited(self, seconds: float) -> None:
         self.waits.append(seconds)
 
-    def solved(self, seconds: float, count: int) -> None:
-        self.batches.append(count)
+    def solved(self, seconds: float) -> None:
+        self.solves.append(seconds)
 
-
-def _until(condition: Callable[[], bool]) -> None:
-    tick = threading.Event()
-    for _ in range(PATIENCE_S * 200):
-        if condition():
-            return
-        tick.wait(0.005)
-    raise AssertionError("it never came to that")
+    def evaluated(self, seconds: float, count: int) -> None:
+        assert seconds >= 0
+        self.sizes.append(count)
 
 
 def _hold(engine: Engine, networks: Networks, pool: ThreadPoolExecutor) -> "Future[Any]":
@@ -67,7 +62,7 @@ def _queue(engine: Engine, pool: ThreadPoolExecutor, *requests: list[FaceTask]) 
     made = []
     for number, tasks in enumerate(requests, 1):
         made.append(pool.submit(engine.anonymize, DIGEST, PLAN, tasks))
-        _until(lambda n=number: engine.waiting == n)
+        until(lambda n=number: engine.waiting == n, 0.005)
     return made
 
 
@@ -83,51 +78,37 @@ def test_there_and_back() -> None:
         assert (original - task.pixels[0])[inside].abs().max() < 1e-3
 
 
-def test_requests_that_wait_together_share_a_batch_and_get_their_own(
+def test_requests_that_wait_together_share_evaluations_and_get_their_own(
     networks: Networks, pool: ThreadPoolExecutor
 ) -> None:
-    watch = Watch()
-    with Engine(networks, observer=watch) as engine:
+    with Engine(networks) as engine:
         alone = [engine.anonymize(DIGEST, PLAN, faces(n, seed=n)) for n in (1, 2, 3)]
-        watch.batches.clear()
         first = _hold(engine, networks, pool)
         waiting = _queue(engine, pool, *(faces(n, seed=n) for n in (1, 2, 3)))
         networks.gate.set()
         first.result(PATIENCE_S)
         together = [future.result(PATIENCE_S) for future in waiting]
-    assert watch.batches == [1, 6]
-    assert len(watch.waits) == 7
+    assert networks.sizes[3 * EVALUATIONS :] == [1, *[7] * (EVALUATIONS - 1), 6]
     for one, other in zip(alone, together, strict=True):
         for (x, norms), (y, more) in zip(one, other, strict=True):
             assert torch.allclose(x, y, atol=1e-9)
             assert norms == pytest.approx(more)
 
 
-def test_other_plans_other_weights_and_too_many_faces_do_not_share(
-    networks: Networks, pool: ThreadPoolExecutor
-) -> None:
+def test_the_observer_hears_of_requests_and_of_evaluations(networks: Networks, pool: ThreadPoolExecutor) -> None:
     watch = Watch()
     with Engine(networks, observer=watch) as engine:
         first = _hold(engine, networks, pool)
-        waiting = _queue(engine, pool, faces(2, seed=1), faces(MAX_BATCH - 1, seed=2), faces(1, seed=3))
-        waiting.append(pool.submit(engine.anonymize, DIGEST, replace(PLAN, t0=0.04), faces(1)))
-        waiting.append(pool.submit(engine.anonymize, b"e" * 32, PLAN, faces(1)))
-        waiting.append(pool.submit(engine.recover, DIGEST, PLAN, faces(1)))
-        _until(lambda: engine.waiting == 6)
+        waiting = _queue(engine, pool, faces(MAX_BATCH + 1, seed=1), faces(1, seed=2))
         networks.gate.set()
-        assert [len(f.result(PATIENCE_S)) for f in [first, *waiting]] == [1, 2, MAX_BATCH - 1, 1, 1, 1, 1]
-    assert watch.batches[:3] == [1, 3, MAX_BATCH - 1]
-    assert sorted(watch.batches[3:]) == [1, 1, 1]
+        for future in (first, *waiting):
+            future.result(PATIENCE_S)
+    assert (len(watch.waits), len(watch.solves)) == (3, 3)
+    assert all(seconds > 0 for seconds in watch.waits + watch.solves)
+    assert watch.sizes == networks.sizes
 
 
-def test_many_faces_of_one_request_go_in_several_batches() -> None:
-    watch = Watch()
-    with Engine(Networks(), observer=watch) as engine:
-        assert len(engine.anonymize(DIGEST, PLAN, faces(2 * MAX_BATCH + 1))) == 2 * MAX_BATCH + 1
-    assert watch.batches == [MAX_BATCH, MAX_BATCH, 1]
-
-
-def test_a_failed_batch_fails_only_the_request_at_fault(networks: Networks, pool: ThreadPoolExecutor) -> None:
+def test_a_failed_evaluation_fails_only_the_request_at_fault(networks: Networks, pool: ThreadPoolExecutor) -> None:
     with Engine(networks) as engine:
         first = _hold(engine, networks, pool)
         good, bad, fine = _queue(engine, pool, faces(1), faces(1, poisoned=True), faces(2, seed=1))
@@ -141,13 +122,58 @@ def test_a_failed_batch_fails_only_the_request_at_fault(networks: Networks, pool
         assert len(engine.anonymize(DIGEST, PLAN, faces(1))) == 1
 
 
-def test_progress_that_raises_fails_its_own_request(networks: Networks) -> None:
+def test_who_shares_an_evaluation_with_a_failure_goes_on(networks: Networks, pool: ThreadPoolExecutor) -> None:
+    late: list[Future[Any]] = []
+
+    def come(before: int) -> None:
+        if before == EVALUATIONS + 3:
+            late.extend(_queue(engine, pool, faces(2, seed=2, poisoned=True)))
+
+    with Engine(networks) as engine:
+        alone = engine.anonymize(DIGEST, PLAN, faces(3, seed=1))
+        networks.during = come
+        shared = engine.anonymize(DIGEST, PLAN, faces(3, seed=1))
+        with pytest.raises(Broken):
+            late[0].result(PATIENCE_S)
+    # Of the five each was tried by itself, but for the second of those at fault.
+    assert networks.sizes[EVALUATIONS:] == [3, 3, 3, 3, 5, 1, 1, 1, 1, *[3] * (EVALUATIONS - 5)]
+    for (x, norms), (y, more) in zip(alone, shared, strict=True):
+        assert torch.allclose(x, y, atol=1e-9)
+        assert norms == pytest.approx(more)
+
+
+def test_progress_is_told_of_every_evaluation(networks: Networks) -> None:
+    told: list[int] = []
+    with Engine(networks) as engine:
+        engine.anonymize(DIGEST, PLAN, faces(MAX_BATCH + 1), lambda: told.append(len(networks.seen)))
+    assert told == [*range(1, 2 * EVALUATIONS + 1)]
+
+
+def test_progress_that_raises_fails_its_own_request(networks: Networks, pool: ThreadPoolExecutor) -> None:
     def stop() -> None:
         raise Broken
 
     with Engine(networks) as engine:
+        first = _hold(engine, networks, pool)
+        mine = pool.submit(engine.anonymize, DIGEST, PLAN, faces(1, seed=1), stop)
+        until(lambda: engine.waiting == 1)
+        networks.gate.set()
         with pytest.raises(Broken):
-            engine.anonymize(DIGEST, PLAN, faces(1), stop)
+            mine.result(PATIENCE_S)
+        assert len(first.result(PATIENCE_S)) == 1
+        assert engine.alive
+    assert networks.sizes == [1, 2, *[1] * (EVALUATIONS - 2)]
+
+
+def test_an_observer_that_raises_ends_no_thread(networks: Networks) -> None:
+    class Loud(Watch):
+        def evaluated(self, seconds: float, count: int) -> None:
+            raise Broken
+
+    with Engine(networks, observer=Loud()) as engine:
+        for _ in range(2):
+            with pytest.raises(Broken):
+                engine.anonymize(DIGEST, PLAN, faces(1))
         assert engine.alive
 
 
@@ -164,30 +190,29 @@ def test_a_full_queue_refuses(networks: Networks, pool: ThreadPoolExecutor) -> N
 def test_cancelled_work_never_reaches_the_device(networks: Networks, pool: ThreadPoolExecutor) -> None:
     gone = threading.Event()
     with Engine(networks) as engine:
-        engine.anonymize(DIGEST, PLAN, faces(1))
-        of_one = networks.evaluations
         first = _hold(engine, networks, pool)
         mine = pool.submit(engine.cancelled_by(gone).anonymize, DIGEST, PLAN, faces(1, seed=5))
-        _until(lambda: engine.waiting == 1)
+        until(lambda: engine.waiting == 1)
         gone.set()
         networks.gate.set()
         with pytest.raises(CallerGone):
             mine.result(PATIENCE_S)
         assert len(first.result(PATIENCE_S)) == 1
-    assert networks.evaluations == 2 * of_one
+    assert networks.sizes == [1] * EVALUATIONS
 
 
-def test_a_batch_that_nobody_waits_for_stops(networks: Networks, pool: ThreadPoolExecutor) -> None:
-    watch, gone = Watch(), threading.Event()
-    with Engine(networks, observer=watch) as engine:
-        networks.gate.clear()
-        mine = pool.submit(engine.cancelled_by(gone).anonymize, DIGEST, PLAN, faces(1))
-        assert networks.begun.wait(PATIENCE_S)
-        gone.set()
+def test_who_is_cancelled_leaves_at_once_and_the_others_go_on(networks: Networks, pool: ThreadPoolExecutor) -> None:
+    gone = threading.Event()
+    networks.during = lambda before: gone.set() if before == 5 else None
+    with Engine(networks) as engine:
+        first = _hold(engine, networks, pool)
+        mine = pool.submit(engine.cancelled_by(gone).anonymize, DIGEST, PLAN, faces(20, seed=5))
+        until(lambda: engine.waiting == 1)
         networks.gate.set()
         with pytest.raises(CallerGone):
             mine.result(PATIENCE_S)
-    assert watch.batches == []
+        assert len(first.result(PATIENCE_S)) == 1
+    assert networks.sizes == [1, *[MAX_BATCH] * 5, *[1] * (EVALUATIONS - 6)]
 
 
 def test_closing_finishes_what_waits(networks: Networks, pool: ThreadPoolExecutor) -> None:
@@ -195,7 +220,7 @@ def test_closing_finishes_what_waits(networks: Networks, pool: ThreadPoolExecuto
     first = _hold(engine, networks, pool)
     waiting = _queue(engine, pool, faces(1), faces(2))
     closing = pool.submit(engine.close, PATIENCE_S)
-    _until(lambda: not engine.alive)
+    until(lambda: not engine.alive)
     with pytest.raises(EngineClosed):
         engine.anonymize(DIGEST, PLAN, faces(1))
     networks.gate.set()
@@ -204,8 +229,7 @@ def test_closing_finishes_what_waits(networks: Networks, pool: ThreadPoolExecuto
 
 
 def test_closing_fails_what_the_deadline_does_not_reach(networks: Networks, pool: ThreadPoolExecutor) -> None:
-    watch = Watch()
-    engine = Engine(networks, observer=watch)
+    engine = Engine(networks)
     first = _hold(engine, networks, pool)
     waiting = _queue(engine, pool, faces(1), faces(2))
     engine.close(0.05)
@@ -214,7 +238,7 @@ def test_closing_fails_what_the_deadline_does_not_reach(networks: Networks, pool
             future.result(PATIENCE_S)
     networks.gate.set()
     engine.close(PATIENCE_S)
-    assert watch.batches == []
+    assert networks.sizes == [1]
 
 
 def test_an_unused_engine_closes() -> None:
