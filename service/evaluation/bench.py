@@ -22,6 +22,7 @@ from service.core.transform import Norms
 from service.engine import Engine, FaceTask
 from service.evaluation.cost import CostFigures, measure_cost
 from service.evaluation.figures import Figures
+from service.evaluation.overtaking import OvertakingFigures, measure_overtaking
 from service.evaluation.portraits import Pixels, make_portrait
 from service.evaluation.studio import TENANT, Studio
 from service.imaging import Picture, encode
@@ -29,6 +30,7 @@ from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 
 _ROUNDS = 3
+_CROWD = 20
 _WHOLE = "request"
 
 
@@ -78,6 +80,7 @@ class BenchReport(Figures):
         alone: the same requests, every face by itself: ``solve`` is one face there. The engine's queue is not what they
             wait in, so that only the device and the whole are told.
         cost: of one face alone, beside 50 + 50 steps of explicit DDIM.
+        overtaking: how long one face waits behind a photo of many.
         peak_bytes: the most memory this process has had.
     """
 
@@ -87,11 +90,12 @@ class BenchReport(Figures):
     batched: Throughput
     alone: Throughput
     cost: CostFigures
+    overtaking: OvertakingFigures
     peak_bytes: int
 
     @property
     def gain(self) -> float:
-        """Faces per second, batched to alone."""
+        """Faces per second, sharing evaluations to alone."""
         return self.batched.faces_per_second / self.alone.faces_per_second
 
 
@@ -133,6 +137,7 @@ def run_bench(portrait: Pixels, load: Load, studio: Studio) -> BenchReport:
         batched=_measured(Engine, photos, load, parts),
         alone=_only(_measured(_OneByOne, photos, load, parts), ("solve", _WHOLE)),
         cost=cost,
+        overtaking=measure_overtaking(one, _CROWD, studio),
         peak_bytes=_peak_bytes(),
     )
 

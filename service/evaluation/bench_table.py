@@ -5,7 +5,7 @@ from service.evaluation.bench import BenchReport, Throughput
 
 def render_bench(report: BenchReport) -> str:
     """The report as text."""
-    cost = report.cost
+    cost, behind = report.cost, report.overtaking
     mix = ", ".join(map(str, report.mix))
     lines = [
         f"load     {report.clients} clients, {report.requests} requests, photos of {mix} faces in turn",
@@ -17,6 +17,7 @@ def render_bench(report: BenchReport) -> str:
         f"one face alone, seconds               {cost.seconds:.3f}, {cost.evaluations} evaluations each way",
         f"the same with 50 + 50 steps of DDIM   {cost.ddim_seconds:.3f}, {cost.ddim_evaluations} evaluations each way",
         f"DDIM to ours                          {cost.ddim_seconds / cost.seconds:.2f}",
+        f"one face that comes behind {behind.faces:<11}{behind.seconds:.3f}, in order of arrival {behind.in_order:.3f}",
         f"peak memory                           {report.peak_bytes / 2**20:.0f} MiB",
     ]
     return "\n".join(lines)

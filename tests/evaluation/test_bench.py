@@ -38,6 +38,8 @@ def test_what_is_counted(home: Path, capsys: pytest.CaptureFixture[str]) -> None
         "decode": 4, "detect": 4, "key": 4, "queue": 4, "solve": 4, "encode": 8, "request": 4,
     }  # fmt: skip
     assert (report.cost.ddim_evaluations, report.clients, report.mix) == (50, 2, [1, 2])
+    assert report.overtaking.faces == 20
+    assert 0 < report.overtaking.seconds <= report.overtaking.in_order
     assert report.peak_bytes > 50 << 20
     assert report.gain == report.batched.faces_per_second / report.alone.faces_per_second
     assert f"{report.gain:.2f}\n" in render_bench(report)
