@@ -16,6 +16,7 @@ class Graphed:
     """
 
     def __init__(self, denoiser: Denoiser, context: Context) -> None:
+        self._context = context
         self._x = torch.zeros(context.known.shape, dtype=torch.float64, device=context.known.device)
         self._t = torch.full((len(context),), 0.5, dtype=torch.float64, device=self._x.device)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -29,7 +30,13 @@ class Graphed:
             self._v = denoiser(self._x, self._t, context)
 
     def __call__(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
-        """Predict v; see ``core.context.Denoiser``."""
+        """Predict v; see ``core.context.Denoiser``.
+
+        Raises:
+            ValueError: the context is another one than was captured.
+        """
+        if context is not self._context:
+            raise ValueError("a captured network knows one context only")
         self._x.copy_(x)
         self._t.copy_(t)
         self._graph.replay()
