@@ -165,7 +165,7 @@ def test_progress_that_raises_fails_its_own_request(networks: Networks, pool: Th
     assert networks.sizes == [1, 2, *[1] * (EVALUATIONS - 2)]
 
 
-def test_an_observer_that_raises_ends_no_thread(networks: Networks) -> None:
+def test_an_observer_that_raises_ends_no_thread(networks: Networks, pool: ThreadPoolExecutor) -> None:
     class Loud(Watch):
         def evaluated(self, seconds: float, count: int) -> None:
             raise Broken
@@ -173,7 +173,7 @@ def test_an_observer_that_raises_ends_no_thread(networks: Networks) -> None:
     with Engine(networks, observer=Loud()) as engine:
         for _ in range(2):
             with pytest.raises(Broken):
-                engine.anonymize(DIGEST, PLAN, faces(1))
+                pool.submit(engine.anonymize, DIGEST, PLAN, faces(1)).result(PATIENCE_S)
         assert engine.alive
 
 
