@@ -13,7 +13,7 @@ from service.core.scheme import Plan, anonymize
 from service.evaluation.graphs import Graphed
 from tests.core.shapes import CurvedDenoiser, context_of
 
-PLAN = Plan("band-rotation", steps=3, evaluations=2, grid="square", t0=0.02, t1=0.995, tau=0.85)
+PLAN = Plan("band-rotation", steps=3, evaluations=2, grid="square", t0=0.02, t1=0.995, taus=(0.95, 0.85, 0.75, 0.8))
 
 
 class Recorded:
