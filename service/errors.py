@@ -8,6 +8,11 @@ class VisardError(Exception):
     """Base of all errors a caller can act on; the message is safe to show."""
 
 
+def code_of(kind: type[VisardError]) -> str:
+    """``NoFaces`` to ``no-faces``: stable, and the same in problem types, in the audit log and in manifests."""
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__).strip("-")
+
+
 class BadInput(VisardError):
     """The caller sent something that cannot be processed."""
 
@@ -274,6 +279,10 @@ class EngineBusy(Unavailable):
 
 class EngineClosed(Unavailable):
     """The service is shutting down."""
+
+
+class EngineUnavailable(Unavailable):
+    """The machines that draw faces do not answer."""
 
 
 class CallerGone(Unavailable):

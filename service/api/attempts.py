@@ -8,10 +8,9 @@ from fastapi import Request
 
 from service.access.principal import Principal
 from service.api.desk import Desk
-from service.api.errors import code_of
 from service.audit.entry import Outcome, RecoveryAttempt, Result
 from service.audit.log import AuditLog
-from service.errors import BadInput, Refused, VisardError
+from service.errors import BadInput, Refused, VisardError, code_of
 
 _UNREAD = "(none: ended before the request was read)"
 _NO_IMAGE = hashlib.sha256(b"").digest()

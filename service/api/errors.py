@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from service import errors
 from service.access.refusal import TokenRefused
 from service.api.desk import desk_of
-from service.errors import VisardError
+from service.errors import VisardError, code_of
 
 MEDIA_TYPE = "application/problem+json"
 _CHALLENGE = 'Bearer realm="visard"'
@@ -106,6 +106,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.CheckpointNotShipped: Answer(503, retry_s=5),
     errors.EngineBusy: Answer(429, retry_s=2),
     errors.EngineClosed: Answer(503, retry_s=5),
+    errors.EngineUnavailable: Answer(503, retry_s=5),
     # Nobody reads this one; the log and the metrics do.
     errors.CallerGone: Answer(499),
     errors.CheckpointUrlInvalid: _FAULT,
@@ -119,11 +120,6 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.EvaluationUnavailable: _FAULT,
 }
 _STATUS_SLUGS = {404: "not-found", 405: "method-not-allowed"}
-
-
-def code_of(kind: type[VisardError]) -> str:
-    """``NoFaces`` to ``no-faces``: stable, and the same in problem types and in the audit log."""
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__).strip("-")
 
 
 def problem(request_id: str, status: int, slug: str, detail: str, headers: dict[str, str] | None = None) -> Response:

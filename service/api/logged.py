@@ -11,9 +11,8 @@ from service.access.refusal import TokenRefused
 from service.api.attempts import client_of
 from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
-from service.api.errors import code_of
 from service.audit.entry import Kind, Result
-from service.errors import Refused
+from service.errors import Refused, code_of
 
 
 class AllowedAndLogged(Allowed, ABC):

@@ -6,8 +6,8 @@ from typing import Any
 
 from service import errors
 from service.access.refusal import TokenRefused
-from service.api.errors import ANSWERS, MEDIA_TYPE, body_of, code_of
-from service.errors import VisardError
+from service.api.errors import ANSWERS, MEDIA_TYPE, body_of
+from service.errors import VisardError, code_of
 
 JsonObject = dict[str, Any]
 Kinds = tuple[type[VisardError], ...]
@@ -36,7 +36,13 @@ UPLOAD: Kinds = (
 )
 """Of every route that takes an image."""
 
-KEYS: Kinds = (errors.KeysForbidden, errors.KeysUnavailable, errors.KeystoreInsecure, errors.EngineClosed)
+KEYS: Kinds = (
+    errors.KeysForbidden,
+    errors.KeysUnavailable,
+    errors.KeystoreInsecure,
+    errors.EngineClosed,
+    errors.EngineUnavailable,
+)
 """Of every route that needs keys and the device."""
 
 ANONYMIZE: Kinds = (

@@ -1,8 +1,9 @@
 """Anonymize one image: decode, detect, derive, replace, record, store, encode."""
 
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass, replace
 from typing import Literal
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,13 @@ from service.faces.search import DEFAULT_CONFIDENCE, find_faces
 from service.faces.selection import select
 from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
 from service.operations.detect import checked
-from service.operations.keeping import NewImage, chosen_policy, keep
-from service.operations.parts import Parts
+from service.operations.keeping import NewImage, chosen_policy, written
+from service.operations.parts import Parts, Studio
 from service.operations.phases import timed
 from service.operations.picture import as_bytes, is_lossy, with_depth
 from service.records.record import FaceRecord, Record
-from service.tenancy import Policy, SealPolicy
+from service.records.store import StoredRecord
+from service.tenancy import SealPolicy
 from service.weights.manifest import Numerics
 
 
@@ -93,23 +95,83 @@ def anonymize(data: bytes, request: AnonymizeRequest, parts: Parts, progress: Pr
         PolicyForbids: a seal was asked for by an irreversible tenant.
         Refused, Unavailable: the tenant's key, or the database, does not answer as needed.
     """
-    policy = chosen_policy(parts.tenants.policy_of(request.tenant), request.seal)
-    with timed(parts.observer, "decode"):
-        picture = decode(data, parts.limits)
-    if not request.again and _was_anonymized(picture, request.tenant, parts):
-        raise AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
+    tenant = request.tenant
+    policy = chosen_policy(parts.tenants.policy_of(tenant), request.seal)
+    drawn = draw(
+        data,
+        request,
+        parts,
+        begin=lambda: NewImage.begin(tenant, policy, parts.keys),
+        known=lambda digest: parts.records.by_pixels(tenant, digest) is not None,
+        progress=progress,
+    )
+    if drawn.stored is not None:
+        parts.records.add(drawn.stored)
+    return drawn.answer
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """An answer that must not be handed out yet.
+
+    Attributes:
+        answer: for later.
+        stored: what has to be stored before; None if there is nothing.
+        source: digest of the pixels that came in.
+    """
+
+    answer: Anonymized
+    stored: StoredRecord | None
+    source: bytes
+
+
+def draw(
+    data: bytes,
+    request: AnonymizeRequest,
+    studio: Studio,
+    *,
+    begin: Callable[[], NewImage],
+    known: Callable[[bytes], bool],
+    progress: Progress | None = None,
+) -> Drawn:
+    """Replace every face of an image, and store nothing.
+
+    Args:
+        begin: gives the keys, once they are needed.
+        known: whether an image with these pixels was anonymized for the tenant before.
+
+    Raises:
+        BadInput: the image cannot be read, holds no face, or cannot be written as asked.
+        AlreadyAnonymized: and ``again`` was not given.
+        Refused, Unavailable: as ``begin``, ``known`` and the engine do.
+    """
+    with timed(studio.observer, "decode"):
+        picture = decode(data, studio.limits)
+    source = pixels_digest(picture)
+    if not request.again and (picture.record is not None or known(source)):
+        raise already_anonymized()
     output = format_for(picture.format, request.format)
     target = with_depth(picture, request.depth or _natural_depth(picture, output))
     scene = _Scene.lay(
-        _chosen(picture, request, parts), picture, request.coverage, parts.bundles.default.manifest.numerics.resolution
+        _chosen(picture, request, studio),
+        picture,
+        request.coverage,
+        studio.bundles.default.manifest.numerics.resolution,
     )
     if not scene.faces:
         if request.no_faces == "error":
             raise NoFaces("no face to replace was found in the image")
-        with timed(parts.observer, "encode"):
+        with timed(studio.observer, "encode"):
             file = encode(target, format=output, record=None, metadata=request.metadata)
-        return Anonymized(file, output, None, ())
-    return _anonymize_scene(picture, target, output, scene, request, policy, parts, progress)
+        return Drawn(Anonymized(file, output, None, ()), None, source)
+    with timed(studio.observer, "key"):
+        new = begin()
+    return _draw_scene(picture, source, target, output, scene, request, new, studio, progress)
+
+
+def already_anonymized() -> AlreadyAnonymized:
+    """The refusal."""
+    return AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,35 +194,34 @@ class _Scene:
         return cls(tuple(faces), owner, grid)
 
 
-def _anonymize_scene(
+def _draw_scene(
     picture: Picture,
+    source: bytes,
     target: Picture,
     output: OutputFormat,
     scene: _Scene,
     request: AnonymizeRequest,
-    policy: Policy,
-    parts: Parts,
+    new: NewImage,
+    studio: Studio,
     progress: Progress | None,
-) -> Anonymized:
-    bundle = parts.bundles.default
+) -> Drawn:
+    bundle = studio.bundles.default
     lossy = is_lossy(target, output)
     plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
-    with timed(parts.observer, "key"):
-        new = NewImage.begin(request.tenant, policy, parts.keys)
     views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
     latents = new.keys.latents(plan.scheme, bundle.digest, len(views))
     tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
-    strangers = parts.engine.anonymize(bundle.digest, plan, tasks, progress)
+    strangers = studio.engine.anonymize(bundle.digest, plan, tasks, progress)
     anonymized, beyond = _drawn(target, views, [x for x, _ in strangers])
-    if policy.irreversible:
-        with timed(parts.observer, "encode"):
+    if new.policy.irreversible:
+        with timed(studio.observer, "encode"):
             file = encode(anonymized, format=output, record=None, metadata=request.metadata)
-        return Anonymized(file, output, None, scene.faces)
-    with timed(parts.observer, "encode"):
-        shown = _as_filed(anonymized, output, lossy, request.metadata, parts)
+        return Drawn(Anonymized(file, output, None, scene.faces), None, source)
+    with timed(studio.observer, "encode"):
+        shown = _as_filed(anonymized, output, lossy, request.metadata, studio)
 
     record = Record(
-        id=uuid4(),
+        id=new.record,
         nonce=new.nonce,
         custodian=new.custodian,
         key_version=new.key_version,
@@ -174,33 +235,27 @@ def _anonymize_scene(
         coding_grid=scene.grid,
         lossy=lossy,
         pixels_digest=pixels_digest(shown),
-        image_digest=pixels_digest(picture),
-        sealed=policy.seal,
+        image_digest=source,
+        sealed=new.policy.seal,
         faces=tuple(
             _face_record(face, norms, excess, shown)
             for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
         ),
     )
-    embedded = keep(record, picture.pixels[scene.owner != NOBODY], new, parts.records)
-    with timed(parts.observer, "encode"):
+    embedded, stored = written(record, picture.pixels[scene.owner != NOBODY], new)
+    with timed(studio.observer, "encode"):
         file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
-    return Anonymized(file, output, record.id, scene.faces)
+    return Drawn(Anonymized(file, output, record.id, scene.faces), stored, source)
 
 
-def _chosen(picture: Picture, request: AnonymizeRequest, parts: Parts) -> list[Detection]:
-    with timed(parts.observer, "detect"):
-        found = find_faces(as_bytes(picture.pixels), parts.detector, checked(request.min_confidence))
+def _chosen(picture: Picture, request: AnonymizeRequest, studio: Studio) -> list[Detection]:
+    with timed(studio.observer, "detect"):
+        found = find_faces(as_bytes(picture.pixels), studio.detector, checked(request.min_confidence))
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     chosen = select(found, size, keep=request.keep, only=request.only, extra=request.extra)
-    if parts.max_faces is not None and len(chosen) > parts.max_faces:
-        raise TooManyFaces(f"{len(chosen)} faces are to be replaced, the limit of one image is {parts.max_faces}")
+    if studio.max_faces is not None and len(chosen) > studio.max_faces:
+        raise TooManyFaces(f"{len(chosen)} faces are to be replaced, the limit of one image is {studio.max_faces}")
     return chosen
-
-
-def _was_anonymized(picture: Picture, tenant: str, parts: Parts) -> bool:
-    if picture.record is not None:
-        return True
-    return parts.records.by_pixels(tenant, pixels_digest(picture)) is not None
 
 
 def _natural_depth(picture: Picture, output: OutputFormat) -> Literal[8, 16]:
@@ -231,12 +286,12 @@ def _drawn(target: Picture, views: list[FaceView], strangers: list[Tensor]) -> t
 
 
 def _as_filed(
-    anonymized: Picture, output: OutputFormat, lossy: bool, metadata: MetadataPolicy, parts: Parts
+    anonymized: Picture, output: OutputFormat, lossy: bool, metadata: MetadataPolicy, studio: Studio
 ) -> Picture:
     """The picture as a reader of the file will see it."""
     if not lossy:
         return anonymized
-    return decode(encode(anonymized, format=output, record=None, metadata=metadata), parts.limits)
+    return decode(encode(anonymized, format=output, record=None, metadata=metadata), studio.limits)
 
 
 def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: Picture) -> FaceRecord:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from service.core.scheme import levels_to_model, model_to_levels
 from service.core.solver import Progress
-from service.engine import Engine, FaceTask
+from service.engine import EngineRoom, FaceTask
 from service.errors import RecordMismatch
 from service.faces.crops import FaceView, thumbnail
 from service.imaging import Picture, pixels_digest
@@ -58,7 +58,7 @@ def drawn_from(
     record: Record,
     wanted: Sequence[int],
     latents: Sequence[bytes],
-    engine: Engine,
+    engine: EngineRoom,
     progress: Progress | None,
 ) -> bool:
     """Whether anonymizing the wanted faces of ``original`` again gives those that ``shown`` has.

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from uuid import UUID, uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from service.operations.custody import RecordKeys
 from service.records.codec import write_record
 from service.records.record import NONCE_BYTES, Record
 from service.records.seal import seal_pixels
-from service.records.store import RecordStore, StoredRecord
+from service.records.store import StoredRecord
 from service.tenancy import Policy, SealPolicy
 
 _SECRET_BYTES = 32
@@ -36,9 +37,10 @@ def chosen_policy(policy: Policy, seal: SealPolicy | None) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class NewImage:
-    """Keys of a new image, and what of them must be kept.
+    """Keys of a new image, and what of them must be kept. They are good for one record: another try needs others.
 
     Attributes:
+        record: id of the record.
         tenant: whose image.
         policy: what the tenant has chosen.
         custodian: who holds the tenant's master key.
@@ -49,6 +51,7 @@ class NewImage:
         created: now.
     """
 
+    record: UUID
     tenant: str
     policy: Policy
     custodian: Custodian
@@ -65,15 +68,16 @@ class NewImage:
         Raises:
             TenantUnknown, KeyDestroyed, KeysForbidden, KeysUnavailable: as the provider does.
         """
-        nonce, created = os.urandom(NONCE_BYTES), datetime.now(UTC)
+        record, nonce, created = uuid4(), os.urandom(NONCE_BYTES), datetime.now(UTC)
         if policy.irreversible:
-            return cls(tenant, policy, keys.custodian, 0, nonce, RecordKeys(os.urandom(KEY_BYTES)), None, created)
+            mine = RecordKeys(os.urandom(KEY_BYTES))
+            return cls(record, tenant, policy, keys.custodian, 0, nonce, mine, None, created)
         version = keys.current_version(tenant)
         mine = RecordKeys.derive(keys, tenant, version, nonce)
         secret = os.urandom(_SECRET_BYTES) if policy.erasable or policy.seal == "record" else None
         if policy.erasable and secret is not None:
             mine = mine.bound_to(secret)
-        return cls(tenant, policy, keys.custodian, version, nonce, mine, secret, created)
+        return cls(record, tenant, policy, keys.custodian, version, nonce, mine, secret, created)
 
     @property
     def expires(self) -> datetime | None:
@@ -81,15 +85,12 @@ class NewImage:
         return None if self.policy.lifetime is None else self.created + self.policy.lifetime
 
 
-def keep(record: Record, hidden: NDArray[np.generic], new: NewImage, records: RecordStore) -> bytes:
-    """Store the record, with its seal if the policy says so; returns the record to embed.
+def written(record: Record, hidden: NDArray[np.generic], new: NewImage) -> tuple[bytes, StoredRecord]:
+    """The record to embed, and the one to store before the image is handed out; the policy decides about the seal.
 
     Args:
         record: of the image.
         hidden: (n, 3), the original pixels under the mask.
-
-    Raises:
-        DatabaseUnavailable: it is not stored; the image must not be handed out.
     """
     policy, keys = new.policy, new.keys
     seal = None
@@ -97,21 +98,20 @@ def keep(record: Record, hidden: NDArray[np.generic], new: NewImage, records: Re
         raw = hidden.astype(hidden.dtype.newbyteorder(">")).tobytes()
         seal = seal_pixels(raw, keys.seal(new.secret), record.id)
     plain = write_record(record, body_key=keys.body, mac_key=keys.mac, seal=None, erasable=policy.erasable)
-    records.add(
-        StoredRecord(
-            id=record.id,
-            tenant=new.tenant,
-            custodian=record.custodian,
-            key_version=record.key_version,
-            created=new.created,
-            pixels_digest=record.pixels_digest,
-            record=plain,
-            seal=seal if policy.seal == "record" else None,
-            secret=new.secret,
-            erasable=policy.erasable,
-            expires=new.expires,
-        )
+    stored = StoredRecord(
+        id=record.id,
+        tenant=new.tenant,
+        custodian=record.custodian,
+        key_version=record.key_version,
+        created=new.created,
+        pixels_digest=record.pixels_digest,
+        record=plain,
+        seal=seal if policy.seal == "record" else None,
+        secret=new.secret,
+        erasable=policy.erasable,
+        expires=new.expires,
     )
     if policy.seal != "embed":
-        return plain
-    return write_record(record, body_key=keys.body, mac_key=keys.mac, seal=seal, erasable=policy.erasable)
+        return plain, stored
+    embedded = write_record(record, body_key=keys.body, mac_key=keys.mac, seal=seal, erasable=policy.erasable)
+    return embedded, stored

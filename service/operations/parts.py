@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from service.access.approvals import ApprovalStore
 from service.access.tenants import TenantStore
 from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
 from service.audit.reading import AuditReader
-from service.engine import Engine
+from service.engine import EngineRoom
 from service.faces.detection import Detector
 from service.imaging import Limits
 from service.keys.provider import KeyProvider
@@ -19,6 +20,40 @@ from service.weights.bundles import Bundles
 
 def _at_once(call: Callable[[], None]) -> None:
     call()
+
+
+class Studio(Protocol):
+    """The parts that draw, which need neither database nor keys: all that a machine of a cluster has."""
+
+    @property
+    def detector(self) -> Detector:
+        """Finds faces."""
+        ...
+
+    @property
+    def bundles(self) -> Bundles:
+        """The weights."""
+        ...
+
+    @property
+    def engine(self) -> EngineRoom:
+        """Carries faces."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Of an image file."""
+        ...
+
+    @property
+    def max_faces(self) -> int | None:
+        """That are replaced in one image; any number if None."""
+        ...
+
+    @property
+    def observer(self) -> Observer:
+        """Is told how long the phases take."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +69,7 @@ class Parts:
 
     detector: Detector
     bundles: Bundles
-    engine: Engine
+    engine: EngineRoom
     keys: KeyProvider
     tenants: TenantStore
     approvals: ApprovalStore

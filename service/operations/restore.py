@@ -10,7 +10,7 @@ from service.core import overflow
 from service.core.resample import quantized
 from service.core.scheme import levels_to_model, model_to_levels
 from service.core.solver import Progress
-from service.engine import Engine, FaceTask
+from service.engine import EngineRoom, FaceTask
 from service.faces.crops import FaceView, paste_face, view_face
 from service.faces.layout import PlacedFace, owner_map
 from service.imaging import Picture
@@ -48,7 +48,7 @@ def generative(
     record: Record,
     wanted: Sequence[int],
     latents: Sequence[bytes],
-    engine: Engine,
+    engine: EngineRoom,
     progress: Progress | None,
 ) -> Picture:
     """Invert the anonymization from the pixels as they are.

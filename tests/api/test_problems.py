@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 import service as package
-from service.api.errors import ANSWERS, code_of
-from service.errors import AuditUnavailable, EngineBusy, KeysUnavailable, VisardError
+from service.api.errors import ANSWERS
+from service.errors import AuditUnavailable, EngineBusy, KeysUnavailable, VisardError, code_of
 from tests.api.conftest import Service, assert_problem
 
 
