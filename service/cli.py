@@ -9,6 +9,7 @@ import click
 
 from service import __version__
 from service.commands.audit import audit
+from service.commands.batch import batch
 from service.commands.bench import bench
 from service.commands.bundle import bundle
 from service.commands.demo import demo
@@ -40,6 +41,7 @@ _COMMANDS = (
     openapi,
     anonymize,
     recover,
+    batch,
     demo,
     migrate,
     tidy,

@@ -89,6 +89,10 @@ class FileUnusable(BadInput):
     """A file cannot be read or written as asked."""
 
 
+class ManifestUnusable(BadInput):
+    """The manifest of a batch cannot be read or written, or another process works on it."""
+
+
 class IdempotencyKeyInvalid(BadInput):
     """An idempotency key is malformed."""
 

@@ -5,10 +5,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from service.batch.storage import SUFFIXES
 from service.errors import FileUnusable
 
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-"""What counts as a photo in a folder."""
 SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
 _FORMATS = {
     ".jpg": "jpeg",

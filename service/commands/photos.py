@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast
 from uuid import UUID
 
 import click
 from tqdm import tqdm
 
 from service.assembly import open_parts
+from service.commands.choices import choice
 from service.commands.exits import exit_code, worst
 from service.commands.files import SUFFIX_OF, distinct, format_of, photos_below, read_file, write_file
 from service.core.solver import Progress
@@ -33,19 +34,15 @@ _tenant = click.option("--tenant", default="demo", show_default=True, help="Whos
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 
 
-def _choice(literal: object, *more: str) -> click.Choice[str]:
-    return click.Choice([*more, *map(str, get_args(literal))])
-
-
 @click.command()
 @click.argument("photo", type=click.Path(exists=True, path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))
 @_tenant
-@click.option("--coverage", type=_choice(Coverage), default="face", show_default=True)
+@click.option("--coverage", type=choice(Coverage), default="face", show_default=True)
 @click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per sample of the output; 16 needs PNG or TIFF.")
-@click.option("--format", "format_", type=_choice(OutputFormat, "same"), help="Default: what OUT's name says.")
-@click.option("--seal", type=_choice(SealPolicy), help="Where exact faces are kept. Default: the tenant's policy.")
-@click.option("--metadata", type=_choice(MetadataPolicy), default="strip", show_default=True)
+@click.option("--format", "format_", type=choice(OutputFormat, "same"), help="Default: what OUT's name says.")
+@click.option("--seal", type=choice(SealPolicy), help="Where exact faces are kept. Default: the tenant's policy.")
+@click.option("--metadata", type=choice(MetadataPolicy), default="strip", show_default=True)
 @click.option("--no-faces", type=click.Choice(["error", "pass"]), default="error", show_default=True)
 @click.option("--again", is_flag=True, help="Anonymize an image that is anonymized already.")
 @click.option("--scheme", type=click.Choice(SCHEMES), default=SCHEMES[0], hidden=True)

@@ -44,6 +44,11 @@ class StoredRecord:
     erasable: bool = False
     expires: datetime | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of its record, seal and secret; what a database needs beside them is left out."""
+        return len(self.record) + len(self.seal or b"") + len(self.secret or b"")
+
 
 class RecordStore:
     """The table of records. Every method raises ``DatabaseUnavailable`` when the database fails."""

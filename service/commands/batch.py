@@ -1,0 +1,119 @@
+"""``visard batch``: a folder or bucket of images, however many."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from tqdm import tqdm
+
+from service.assembly import open_parts
+from service.batch.figures import Figures
+from service.batch.manifest import Line, Manifest
+from service.batch.run import Batch
+from service.batch.storage import Folder
+from service.batch.work import Threads
+from service.commands.choices import choice
+from service.commands.exits import BAD_INPUT, DONE
+from service.errors import FileUnusable
+from service.faces.masks import Coverage
+from service.imaging import Limits, MetadataPolicy, OutputFormat
+from service.operations.anonymize import AnonymizeRequest
+from service.operations.keeping import chosen_policy
+from service.settings import Settings
+from service.tenancy import SealPolicy
+
+_MANIFEST = "manifest.jsonl"
+
+
+@click.command()
+@click.argument("source")
+@click.argument("dest")
+@click.option(
+    "--manifest", type=click.Path(path_type=Path), help=f"Default: {_MANIFEST} in DEST, if that is a folder here."
+)
+@click.option("--tenant", default="demo", show_default=True, help="Whose key is used.")
+@click.option("--coverage", type=choice(Coverage), default="face", show_default=True)
+@click.option("--depth", type=click.Choice(["8", "16"]), help="Bits per sample of the output; 16 needs PNG or TIFF.")
+@click.option("--format", type=choice(OutputFormat, "same"), default="same", show_default=True)
+@click.option("--seal", type=choice(SealPolicy), help="Where exact faces are kept. Default: the tenant's policy.")
+@click.option("--metadata", type=choice(MetadataPolicy), default="strip", show_default=True)
+@click.option("--again", is_flag=True, help="Anonymize images that are anonymized already.")
+@click.option("--threads", type=click.IntRange(1), help="Images at a time. Default: VISARD_OPERATIONS, or 8.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+def batch(
+    source: str, dest: str, manifest: Path | None, depth: str | None, threads: int | None, as_json: bool, **choices: Any
+) -> int:
+    """Replace every face in every photo below SOURCE and write the results below DEST.
+
+    Both are folders, or URLs of object stores (s3://bucket/photos). The manifest gets one JSON line for each photo;
+    the same command again goes on where it stopped. Photos without faces are passed on; a photo that cannot be
+    anonymized is a line in the manifest, and no reason to stop.
+    """
+    settings = Settings()
+    request = AnonymizeRequest(depth=cast(Any, int(depth)) if depth else None, no_faces="pass", **choices)
+    origin, target = Folder.open(source), Folder.open(dest)
+    if origin.overlaps(target):
+        raise FileUnusable("source and destination must not lie in one another")
+    path = manifest or _default_manifest(target)
+    with Manifest.open(path) as opened, tqdm(desc=source, unit="photo", disable=None) as bar:
+        parts = replace(
+            open_parts(settings),
+            limits=Limits(settings.max_upload_bytes, settings.max_pixels),
+            max_faces=settings.max_faces,
+        )
+        parts.keys.create(request.tenant)
+        job = Batch(
+            source=origin,
+            target=target,
+            manifest=opened,
+            tenant=request.tenant,
+            policy=chosen_policy(parts.tenants.policy_of(request.tenant), request.seal),
+            again=request.again,
+            keys=parts.keys,
+            records=parts.records,
+            on_line=lambda line: _show(bar, line),
+        )
+        figures = job.run(Threads(threads or settings.operations, origin, request, parts))
+    return _report(figures, path, as_json)
+
+
+def _default_manifest(target: Folder) -> Path:
+    if target.local is None:
+        raise FileUnusable("the destination is no folder here: say where the manifest is to be, with --manifest")
+    return target.local / _MANIFEST
+
+
+def _show(bar: "tqdm[Any]", line: Line) -> None:
+    bar.update()
+    if line.error is not None:
+        tqdm.write(f"visard: {line.source}: {line.message}", file=sys.stderr)
+
+
+def _report(figures: Figures, manifest: Path, as_json: bool) -> int:
+    summary = figures.summary()
+    code = BAD_INPUT if figures.failed else DONE
+    if as_json:
+        print(json.dumps({**summary, "manifest": str(manifest)}))
+        return code
+    print(
+        f"{figures.anonymized} anonymized ({figures.faces} faces), {figures.passed_on} without faces passed on, "
+        f"{summary['failed']} failed, {figures.skipped} done before ({summary['seconds']} s)"
+    )
+    for error, count in sorted(figures.failed.items()):
+        print(f"  {error}: {count}")
+    if figures.repeated or figures.undone:
+        print(f"{figures.repeated} tries repeated, {figures.undone} records of an interrupted run erased")
+    if summary["images_per_hour"] is not None:
+        print(f"{summary['images_per_hour']} images per hour")
+    if summary["output_bytes_per_million"] is not None:
+        sizes = (_size(summary[f"{kind}_bytes_per_million"]) for kind in ("output", "record"))
+        print("a million images: {} of results, {} of records in the database".format(*sizes))
+    print(f"manifest: {manifest}")
+    return code
+
+
+def _size(size: object) -> str:
+    return f"{cast(int, size) / 1e9:.2f} GB"
