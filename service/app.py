@@ -15,9 +15,9 @@ from service.access.tenants import TenantStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
-from service.assembly import Access, assemble, open_access, open_audit_of_service, open_database
+from service.assembly import Access, assemble, open_access, open_audit_of_service, open_database, open_engine
 from service.audit.log import AuditLog, log_failed_shipping
-from service.engine import Engine
+from service.engine import EngineRoom
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits
 from service.keystore import open_keys
@@ -25,6 +25,7 @@ from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.operations.upkeep import Upkeep, tidy
 from service.settings import Settings
+from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
 
@@ -45,8 +46,10 @@ def create_app(settings: Settings) -> FastAPI:
         database = open_database(settings)
         opened.callback(database.dispose)
         keys = opened.enter_context(closing(open_keys(settings, serving=True)))
-        parts = assemble(settings, database, keys)
-        metrics = Metrics(__version__, parts.bundles.default.digest.hex())
+        bundles = Bundles.open(settings.weights, settings.device)
+        metrics = Metrics(__version__, bundles.default.digest.hex())
+        engine = open_engine(settings, bundles, settings.queue_limit, metrics)
+        parts = assemble(settings, database, keys, bundles, engine)
         audit = _audit(settings, database, metrics, opened)
         desk = _desk(settings, replace(parts, audit=audit), access, metrics)
         upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
@@ -81,14 +84,12 @@ def embedded_defaults(settings: Settings) -> list[str]:
 
 
 def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
-    bundles = parts.bundles
-    engine = Engine(bundles, settings.queue_limit, metrics)
+    bundles, engine = parts.bundles, parts.engine
     metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
     parts = replace(
         parts,
-        engine=engine,
         limits=limits,
         max_faces=settings.max_faces,
         observer=metrics,
@@ -108,7 +109,7 @@ def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) ->
                 "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
                 "keys": parts.keys.check,
                 "engine": lambda: _runs(engine),
-                "weights": lambda: bundles.denoiser(bundles.default.digest),
+                "weights": lambda: _are_loaded(settings, bundles),
             }
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
@@ -145,6 +146,12 @@ def _answers(ask: Callable[[], object]) -> None:
         ask()
 
 
-def _runs(engine: Engine) -> None:
+def _runs(engine: EngineRoom) -> None:
     if not engine.alive:
         raise EngineClosed("the engine does not run")
+
+
+def _are_loaded(settings: Settings, bundles: Bundles) -> None:
+    """With another engine they are loaded where it is."""
+    if settings.engine == "local":
+        bundles.denoiser(bundles.default.digest)

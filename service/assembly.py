@@ -19,21 +19,24 @@ from service.audit.reading import AuditReader
 from service.audit.shipping import FileShipper, Shipper
 from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.audit.uploading import UrlShipper
+from service.cluster.connection import LOCAL, connect
+from service.cluster.connection import Access as ClusterAccess
 from service.database.engine import make_engine
 from service.database.migrate import pending, require_current, upgrade
-from service.engine import Engine
-from service.errors import VisardError
+from service.engine import Engine, EngineRoom, Observer
+from service.errors import SettingsInvalid, VisardError
 from service.faces.detection import CenterFaceDetector
 from service.keys.provider import KeyProvider
 from service.keystore import open_keys
 from service.operations.parts import Parts
 from service.records.store import RecordStore
 from service.replays import ReplayStore
-from service.settings import Settings, made_home
+from service.settings import LOOPBACK, Settings, made_home
 from service.weights.bundles import Bundles
 
 _SIGNING_KEY = "audit-signing-key.pem"
 _CHECKPOINTS = "audit-checkpoints"
+_QUEUE_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +66,71 @@ def open_parts(settings: Settings) -> Parts:
         HomeUnusable: the home directory cannot be made or used.
         DatabaseUrlInvalid: the configured database is of no known kind.
         BundleInvalid: there are no usable weights.
-        SettingsInvalid: settings of the key custody are missing or do not fit together.
-        Unavailable: database or keystore cannot be opened.
+        SettingsInvalid: settings of the key custody or the engine are missing or do not fit together.
+        Unavailable: database, engine or keystore cannot be opened.
     """
-    return assemble(settings, open_database(settings), open_keys(settings))
+    bundles = Bundles.open(settings.weights, settings.device)
+    engine = open_engine(settings, bundles)
+    return assemble(settings, open_database(settings), open_keys(settings), bundles, engine)
 
 
-def assemble(settings: Settings, database: DatabaseEngine, keys: KeyProvider) -> Parts:
-    """The parts around a database and a custodian of keys.
+def open_engine(
+    settings: Settings, bundles: Bundles, queue_limit: int = _QUEUE_LIMIT, observer: Observer | None = None
+) -> EngineRoom:
+    """The configured engine.
+
+    Args:
+        queue_limit: requests that may wait for it.
+        observer: is told what it does.
+
+    Raises:
+        SettingsInvalid: Ray is not installed, or its token is missing.
+        EngineUnavailable: the cluster does not answer, or nothing is deployed on it.
+    """
+    if settings.engine == "local":
+        return Engine(bundles, queue_limit, observer)
+    disconnect = join_cluster(settings, settings.ray_address)
+    from service.cluster.room import RayRoom
+
+    return RayRoom(queue_limit, observer, disconnect)
+
+
+def join_cluster(settings: Settings, address: str) -> Callable[[], None]:
+    """Connect this process to a Ray cluster; returns what ends that.
+
+    Raises:
+        SettingsInvalid: Ray is not installed, or its token is missing.
+        EngineUnavailable: the cluster does not answer, or refuses the token.
+    """
+    return connect(cluster_access(settings, address))
+
+
+def cluster_access(settings: Settings, address: str) -> ClusterAccess:
+    """How a Ray cluster is reached.
+
+    Raises:
+        SettingsInvalid: a token is needed, and there is none.
+    """
+    token = settings.ray_token
+    here = address == LOCAL or address.rpartition(":")[0].strip("[]") in LOOPBACK
+    if token is None and address != LOCAL and not (here and settings.env == "development"):
+        raise SettingsInvalid("VISARD_RAY_TOKEN is needed: without it, everybody may run programs on the cluster")
+    return ClusterAccess(address, None if token is None else token.get_secret_value())
+
+
+def assemble(
+    settings: Settings, database: DatabaseEngine, keys: KeyProvider, bundles: Bundles, engine: EngineRoom
+) -> Parts:
+    """The parts around a database, a custodian of keys, and an engine.
 
     Raises:
         HomeUnusable: the home directory cannot be made or used.
-        BundleInvalid: there are no usable weights.
         SigningKeyUnusable: the key that signs checkpoints cannot be made or used.
     """
-    bundles = Bundles.open(settings.weights, settings.device)
     return Parts(
         detector=CenterFaceDetector(),
         bundles=bundles,
-        engine=Engine(bundles),
+        engine=engine,
         keys=keys,
         tenants=TenantStore(database),
         approvals=ApprovalStore(database),

@@ -19,6 +19,7 @@ from service.commands.keys import keys
 from service.commands.migrate import migrate
 from service.commands.openapi import openapi
 from service.commands.photos import anonymize, recover
+from service.commands.ray import ray
 from service.commands.serve import serve
 from service.commands.settings import settings
 from service.commands.tenants import tenant
@@ -42,6 +43,7 @@ _COMMANDS = (
     anonymize,
     recover,
     batch,
+    ray,
     demo,
     migrate,
     tidy,

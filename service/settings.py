@@ -23,7 +23,7 @@ from service.access.oidc import Algorithm
 from service.environment import PREFIX, from_files, our_variables, refuse_unknown, variable
 from service.errors import HomeUnusable, SettingsInvalid
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -55,6 +55,15 @@ class Settings(BaseSettings):
 
     device: str = "cpu"
     """Of the network, as torch names it: `cpu`, `cuda`."""
+
+    engine: Literal["local", "ray"] = "local"
+    """Where faces are drawn: `local`, in this process; or `ray`, by the replicas that `visard ray deploy` started."""
+
+    ray_address: str = "127.0.0.1:6379"
+    """`HOST:PORT` of the head of the Ray cluster; this machine must be one of its nodes."""
+
+    ray_token: SecretStr | None = Field(default=None, min_length=1)
+    """Of the Ray cluster. Required unless the head is on this machine and `VISARD_ENV` is `development`."""
 
     keystore: Literal["local", "vault"] = "local"
     """Who holds the tenants' master keys: `local`, files below the home directory, for development; or `vault`."""
@@ -237,7 +246,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_safe(cls, url: str | None) -> str | None:
         parts = urlsplit(url or "")
-        if url and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+        if url and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
             raise ValueError("an HTTPS URL is needed")
         return url
 

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -9,12 +11,12 @@ from typing import Any, cast
 import click
 from tqdm import tqdm
 
-from service.assembly import open_parts
+from service.assembly import cluster_access, join_cluster, open_parts
 from service.batch.figures import Figures
 from service.batch.manifest import Line, Manifest
 from service.batch.run import Batch
 from service.batch.storage import Folder
-from service.batch.work import Threads
+from service.batch.work import Crew, Threads
 from service.commands.choices import choice
 from service.commands.exits import BAD_INPUT, DONE
 from service.errors import FileUnusable
@@ -22,6 +24,7 @@ from service.faces.masks import Coverage
 from service.imaging import Limits, MetadataPolicy, OutputFormat
 from service.operations.anonymize import AnonymizeRequest
 from service.operations.keeping import chosen_policy
+from service.operations.parts import Parts
 from service.settings import Settings
 from service.tenancy import SealPolicy
 
@@ -42,9 +45,19 @@ _MANIFEST = "manifest.jsonl"
 @click.option("--metadata", type=choice(MetadataPolicy), default="strip", show_default=True)
 @click.option("--again", is_flag=True, help="Anonymize images that are anonymized already.")
 @click.option("--threads", type=click.IntRange(1), help="Images at a time. Default: VISARD_OPERATIONS, or 8.")
+@click.option("--ray", help="Work on a Ray cluster: HOST:PORT of its head, or 'local' for one that ends with this run.")
+@click.option("--workers", type=click.IntRange(1), help="Of the cluster. Default: one for each GPU or processor.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 def batch(
-    source: str, dest: str, manifest: Path | None, depth: str | None, threads: int | None, as_json: bool, **choices: Any
+    source: str,
+    dest: str,
+    manifest: Path | None,
+    depth: str | None,
+    threads: int | None,
+    ray: str | None,
+    workers: int | None,
+    as_json: bool,
+    **choices: Any,
 ) -> int:
     """Replace every face in every photo below SOURCE and write the results below DEST.
 
@@ -76,8 +89,42 @@ def batch(
             records=parts.records,
             on_line=lambda line: _show(bar, line),
         )
-        figures = job.run(Threads(threads or settings.operations, origin, request, parts))
+        with _crew(settings, ray, workers, threads or settings.operations, source, request, parts) as crew:
+            figures = job.run(crew)
     return _report(figures, path, as_json)
+
+
+@contextmanager
+def _crew(
+    settings: Settings,
+    ray: str | None,
+    workers: int | None,
+    threads: int,
+    source: str,
+    request: AnonymizeRequest,
+    parts: Parts,
+) -> Iterator[Crew]:
+    if ray is None:
+        yield Threads(threads, Folder.open(source), request, parts)
+        return
+    access = cluster_access(settings, ray)
+    disconnect = join_cluster(settings, ray)
+    from service.cluster.crew import Order, RayCrew
+
+    try:
+        order = Order(
+            source=source,
+            request=request,
+            weights=settings.weights,
+            device=settings.device,
+            limits=parts.limits,
+            max_faces=parts.max_faces,
+            threads=threads,
+            guarded=access.guarded,
+        )
+        yield RayCrew(order, workers)
+    finally:
+        disconnect()
 
 
 def _default_manifest(target: Folder) -> Path:
