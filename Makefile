@@ -48,10 +48,10 @@ format: $(READY)
 test drills: export OMP_NUM_THREADS ?= 1
 
 test: lint postgres prometheus
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 drills: $(READY) postgres prometheus
-	HYPOTHESIS_PROFILE=drills $(BIN)/python -m pytest -q -n 2
+	HYPOTHESIS_PROFILE=drills $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 load: $(READY)
 	$(BIN)/python -m tests.drills.load

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from sqlalchemy import Engine as DatabaseEngine
 
@@ -19,7 +20,7 @@ from service.audit.reading import AuditReader
 from service.audit.shipping import FileShipper, Shipper
 from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.audit.uploading import UrlShipper
-from service.cluster.connection import LOCAL, connect
+from service.cluster.connection import LOCAL, Connection, connect
 from service.cluster.connection import Access as ClusterAccess
 from service.database.engine import make_engine
 from service.database.migrate import pending, require_current, upgrade
@@ -89,20 +90,26 @@ def open_engine(
     """
     if settings.engine == "local":
         return Engine(bundles, queue_limit, observer)
-    disconnect = join_cluster(settings, settings.ray_address)
+    connection = join_cluster(settings, settings.ray_address)
     from service.cluster.room import RayRoom
 
-    return RayRoom(queue_limit, observer, disconnect)
+    return RayRoom(queue_limit, observer, connection.close)
 
 
-def join_cluster(settings: Settings, address: str) -> Callable[[], None]:
-    """Connect this process to a Ray cluster; returns what ends that.
+def join_cluster(settings: Settings, address: str) -> Connection:
+    """Connect this process to a Ray cluster.
 
     Raises:
         SettingsInvalid: Ray is not installed, or its token is missing.
         EngineUnavailable: the cluster does not answer, or refuses the token.
     """
     return connect(cluster_access(settings, address))
+
+
+def weights_on_nodes(settings: Settings) -> Path | None:
+    """The configured weights as processes find them that run in another folder."""
+    weights = settings.weights
+    return weights.absolute() if weights is not None and weights.exists() else weights
 
 
 def cluster_access(settings: Settings, address: str) -> ClusterAccess:

@@ -52,6 +52,8 @@ def serve(app: FastAPI, listening: socket.socket, drain_delay_s: float, drain_de
     """
     config = uvicorn.Config(
         app,
+        # The same parser everywhere: uvicorn would take another one if some package brought it along.
+        http="h11",
         log_config=None,
         access_log=False,
         server_header=False,

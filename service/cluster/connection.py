@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +19,7 @@ LOCAL = "local"
 NAMESPACE = "visard"
 
 _MEMORY = "/dev/shm"  # noqa: S108  # a file system in memory
-NO_SPILLING = {"automatic_object_spilling_enabled": False}
+SPILLING = "automatic_object_spilling_enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +40,30 @@ class Access:
         return self.address == LOCAL or self.token is not None
 
 
-def connect(access: Access) -> Callable[[], None]:
-    """Make this process a client of the cluster; returns what ends that.
+class Connection:
+    """This process as a client of the cluster."""
+
+    def __init__(self, folder: str | None) -> None:
+        self._folder = folder
+
+    def close(self) -> None:
+        """Leave it; one that was started here ends, and its files with it."""
+        import ray
+
+        ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def connect(access: Access) -> Connection:
+    """Make this process a client of the cluster.
 
     Raises:
         SettingsInvalid: Ray is not installed.
         EngineUnavailable: the cluster does not answer, or refuses the token.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Without the second, a thread of Ray Serve that outlives the connection would start a cluster of its own.
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_ENABLE_AUTO_CONNECT="0")
     token = secrets.token_hex(32) if access.address == LOCAL else access.token
     if token is not None:
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
@@ -58,20 +73,17 @@ def connect(access: Access) -> Callable[[], None]:
         raise SettingsInvalid("Ray is not installed: pip install visard[ray]") from error
     quiet: dict[str, Any] = {"namespace": NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
     folder = tempfile.mkdtemp(prefix="visard-ray-", dir=_MEMORY) if access.address == LOCAL else None
-
-    def disconnect() -> None:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-
+    connection = Connection(folder)
     try:
         if folder is None:
             ray.init(address=access.address, **quiet)
         else:
-            ray.init(address=LOCAL, include_dashboard=False, _temp_dir=folder, _system_config=NO_SPILLING, **quiet)
+            ray.init(
+                address=LOCAL, include_dashboard=False, _temp_dir=folder, _system_config={SPILLING: False}, **quiet
+            )
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError):
-        disconnect()
+        connection.close()
         # What Ray says holds addresses.
         raise EngineUnavailable("the Ray cluster does not answer, or refuses the token") from None
     logging.getLogger("ray").setLevel(logging.ERROR)
-    return disconnect
+    return connection

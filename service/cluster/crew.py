@@ -119,7 +119,7 @@ class RayCrew:
             # Several calls of one process end together: it is replaced once.
             if error.actor_id == self._workers[place]._actor_id.hex():
                 self._workers[place] = self._kind.remote(self._order)
-            return Lost()
+            return Lost("no worker starts: see the logs of Ray" if error.actor_init_failed else None)
         except RayError:
             return Lost()
         return outcome

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import ray
 
+from service.cluster.connection import SPILLING
 from service.errors import EngineUnavailable
 from service.keys.memory import forbid_core_dumps
 
 _PATIENCE_S = 120
 _IN_MEMORY = ("tmpfs", "ramfs")
-_SPILLING = "RAY_automatic_object_spilling_enabled"
-_FALSE = ("0", "false", "False")
 
 
 def settle(guarded: bool) -> None:
@@ -37,7 +36,7 @@ def unsafe(guarded: bool) -> list[str]:
     if guarded and os.environ.get("RAY_AUTH_MODE") != "token":
         found.append("it asks for no token (RAY_AUTH_MODE=token)")
     if not _spilling_is_off():
-        found.append(f"objects spill to its disk ({_SPILLING}=0)")
+        found.append("objects spill (on the head: ray start --system-config)")
     if not all(map(_in_memory, _directories())):
         found.append("its object store is on a disk (ray start --temp-dir below /dev/shm)")
     return found
@@ -62,9 +61,8 @@ def _refuse(found: list[str]) -> None:
 
 
 def _spilling_is_off() -> bool:
-    # The environment of a worker is its node's; a system configuration is the head's.
-    configured = ray._private.state.state.get_system_config().get("automatic_object_spilling_enabled")
-    return configured is False or os.environ.get(_SPILLING) in _FALSE
+    # The head's configuration decides for all nodes; Ray overrules the environment variable of this name.
+    return ray._private.state.state.get_system_config().get(SPILLING) is False
 
 
 def _directories() -> list[Path]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ray import serve
-
 from service.cluster.answers import Answer, answer_of
 from service.cluster.node import require_safe, settle
+from service.cluster.quiet import serve
 from service.core.scheme import Plan
 from service.engine import Engine, FaceTask
 from service.errors import EngineClosed, EngineUnavailable

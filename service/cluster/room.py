@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, Self, cast
 
-from ray import serve
 from ray.exceptions import RayActorError, RayError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from torch import Tensor
 
 from service.cluster.answers import unpacked
+from service.cluster.quiet import serve
 from service.cluster.replica import APPLICATION, Direction
 from service.core.scheme import Plan
 from service.core.solver import Progress

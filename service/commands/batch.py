@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -11,7 +11,7 @@ from typing import Any, cast
 import click
 from tqdm import tqdm
 
-from service.assembly import cluster_access, join_cluster, open_parts
+from service.assembly import cluster_access, join_cluster, open_parts, weights_on_nodes
 from service.batch.figures import Figures
 from service.batch.manifest import Line, Manifest
 from service.batch.run import Batch
@@ -19,7 +19,7 @@ from service.batch.storage import Folder
 from service.batch.work import Crew, Threads
 from service.commands.choices import choice
 from service.commands.exits import BAD_INPUT, DONE
-from service.errors import FileUnusable
+from service.errors import FileUnusable, SettingsInvalid
 from service.faces.masks import Coverage
 from service.imaging import Limits, MetadataPolicy, OutputFormat
 from service.operations.anonymize import AnonymizeRequest
@@ -66,6 +66,8 @@ def batch(
     anonymized is a line in the manifest, and no reason to stop.
     """
     settings = Settings()
+    if ray is not None and settings.engine == "ray":
+        raise SettingsInvalid("--ray starts workers with engines of their own: unset VISARD_ENGINE")
     request = AnonymizeRequest(depth=cast(Any, int(depth)) if depth else None, no_faces="pass", **choices)
     origin, target = Folder.open(source), Folder.open(dest)
     if origin.overlaps(target):
@@ -89,7 +91,9 @@ def batch(
             records=parts.records,
             on_line=lambda line: _show(bar, line),
         )
-        with _crew(settings, ray, workers, threads or settings.operations, source, request, parts) as crew:
+        with _crew(
+            settings, ray, workers, threads or settings.operations, str(origin.local or source), request, parts
+        ) as crew:
             figures = job.run(crew)
     return _report(figures, path, as_json)
 
@@ -108,14 +112,14 @@ def _crew(
         yield Threads(threads, Folder.open(source), request, parts)
         return
     access = cluster_access(settings, ray)
-    disconnect = join_cluster(settings, ray)
-    from service.cluster.crew import Order, RayCrew
+    # Ray prints what happens to its workers on stdout, which is ours.
+    with redirect_stdout(sys.stderr), closing(join_cluster(settings, ray)):
+        from service.cluster.crew import Order, RayCrew
 
-    try:
         order = Order(
             source=source,
             request=request,
-            weights=settings.weights,
+            weights=weights_on_nodes(settings),
             device=settings.device,
             limits=parts.limits,
             max_faces=parts.max_faces,
@@ -123,8 +127,6 @@ def _crew(
             guarded=access.guarded,
         )
         yield RayCrew(order, workers)
-    finally:
-        disconnect()
 
 
 def _default_manifest(target: Folder) -> Path:

@@ -1,8 +1,10 @@
 """``visard ray deploy``: the engine on a Ray cluster."""
 
+from contextlib import closing
+
 import click
 
-from service.assembly import cluster_access, join_cluster
+from service.assembly import cluster_access, join_cluster, weights_on_nodes
 from service.errors import SettingsInvalid
 from service.settings import Settings
 
@@ -26,19 +28,16 @@ def deploy(fewest: int, most: int) -> None:
     if settings.engine != "ray":
         raise SettingsInvalid("VISARD_ENGINE=ray is needed")
     access = cluster_access(settings, settings.ray_address)
-    disconnect = join_cluster(settings, settings.ray_address)
-    from service.cluster.replica import Deployment, deploy
+    with closing(join_cluster(settings, settings.ray_address)):
+        from service.cluster.replica import Deployment, deploy
 
-    try:
         deploy(
             Deployment(
-                weights=settings.weights,
+                weights=weights_on_nodes(settings),
                 device=settings.device,
                 replicas=(fewest, most),
                 queue_limit=settings.queue_limit,
                 guarded=access.guarded,
             )
         )
-    finally:
-        disconnect()
     print(f"the engine is deployed: {fewest} to {most} replicas")

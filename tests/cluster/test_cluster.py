@@ -1,0 +1,286 @@
+"""Engine and batches on a real Ray cluster of two workers: the same pictures, and nothing lost."""
+
+import base64
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.assembly import open_parts
+from service.cluster.connection import Access, connect
+from service.engine import Engine, FaceTask
+from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed
+from service.operations.anonymize import AnonymizeRequest, draw
+from service.operations.keeping import Custody
+from service.operations.recover import RecoverRequest, recover
+from service.settings import Settings
+from service.tenancy import Policy
+from service.weights.bundles import Bundles
+from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, ray_cluster, title
+from tests.engine.devices import PLAN
+from tests.serving import Installation, serving
+from tests.small_bundle import RESOLUTION
+from tests.waiting import until
+
+# One cluster for all of them, also where tests run side by side.
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+TENANT = "demo"
+_ENDLESS = replace(PLAN, steps=1_000_000)
+_ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with ray_cluster(processors=4) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster: Cluster, small_bundle: Path) -> Cluster:
+    """With two replicas of the engine."""
+    two = ("--min", "2", "--max", "2")
+    done = _visard(cluster, "ray", "deploy", *two, VISARD_ENGINE="ray", VISARD_WEIGHTS=small_bundle)
+    assert (done.returncode, done.stderr) == (0, "")
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def joined(deployed: Cluster) -> Iterator[Cluster]:
+    """This process is a client of it."""
+    before = dict(os.environ)
+    with closing(connect(Access(deployed.address, deployed.token))):
+        yield deployed
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+
+
+@pytest.fixture
+def bundles(small_bundle: Path) -> Bundles:
+    return Bundles.open(small_bundle)
+
+
+def _room(queue_limit: int = 32):
+    from service.cluster.room import RayRoom
+
+    return RayRoom(queue_limit, None, lambda: None)
+
+
+def _faces(count: int, seed: int = 0) -> list[FaceTask]:
+    from service.core.context import Context
+
+    made = []
+    for i in range(count):
+        generator = torch.Generator().manual_seed(1000 * seed + i)
+        shape = (1, 1, RESOLUTION, RESOLUTION)
+        generate = torch.zeros(shape, dtype=torch.bool)
+        generate[..., 8:24, 8:24] = True
+        pixels = torch.rand(1, 3, RESOLUTION, RESOLUTION, generator=generator, dtype=torch.float64) * 2 - 1
+        context = Context((pixels * ~generate).float(), generate, ~generate, torch.zeros(shape))
+        made.append(FaceTask(pixels, context, bytes([seed + 1, i + 1]) * 16))
+    return made
+
+
+def _visard(cluster: Cluster, *arguments: object, token: str | None = None, **settings: object):
+    environment = cluster.environment(token) | {name: str(value) for name, value in settings.items()}
+    command = [sys.executable, "-m", "service", *map(str, arguments)]
+    return subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_same_faces_as_in_this_process(joined: Cluster, bundles: Bundles) -> None:
+    tasks, digest = _faces(3), bundles.default.digest
+    room = _room()
+    with Engine(bundles) as engine:
+        here, there = (each.anonymize(digest, PLAN, tasks) for each in (engine, room))
+        for (x, norms), (y, more) in zip(here, there, strict=True):
+            assert torch.allclose(x, y, atol=1e-5)
+            assert norms == pytest.approx(more, rel=1e-6)
+        again = [replace(task, pixels=x[None], norms=norms) for task, (x, norms) in zip(tasks, here, strict=True)]
+        for x, y in zip(engine.recover(digest, PLAN, again), room.recover(digest, PLAN, again), strict=True):
+            assert torch.allclose(x, y, atol=1e-5)
+    assert room.alive
+    assert room.waiting == 0
+
+
+def test_the_same_file_to_the_last_bit(
+    joined: Cluster, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    parts = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
+    parts.keys.create(TENANT)
+    custody, request = Custody.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
+    files = [
+        draw(_png(portrait), request, replace(parts, engine=engine), begin=lambda: custody, known=lambda _: False)
+        for engine in (parts.engine, _room())
+    ]
+    assert files[0].answer.data == files[1].answer.data
+    parts.engine.close()
+
+
+def test_a_replica_is_killed_and_every_request_is_answered(joined: Cluster, bundles: Bundles) -> None:
+    room, digest = _room(), bundles.default.digest
+    tasks = [_faces(2, seed=seed) for seed in range(12)]
+    with Engine(bundles) as engine:
+        here = [engine.anonymize(digest, PLAN, task) for task in tasks]
+    long = replace(PLAN, steps=60)
+    with ThreadPoolExecutor(16) as pool:
+        running = [pool.submit(room.anonymize, digest, long, _faces(8, seed=50 + i)) for i in range(4)]
+        until(lambda: room.waiting == 4)
+        asked = [pool.submit(room.anonymize, digest, PLAN, task) for task in tasks]
+        os.kill(joined.processes("ray::ServeReplica:visard:engine")[0], signal.SIGKILL)
+        there = [future.result() for future in asked]
+        assert [len(future.result()) for future in running] == [8] * 4
+    for one, other in zip(here, there, strict=True):
+        assert all(torch.allclose(x, y, atol=1e-5) for (x, _), (y, _) in zip(one, other, strict=True))
+
+
+def test_errors_are_ours(joined: Cluster) -> None:
+    with pytest.raises(BundleUnknown):
+        _room().anonymize(b"?" * 32, PLAN, _faces(1))
+
+
+def test_more_than_the_limit_is_refused_and_who_leaves_frees_the_device(joined: Cluster, bundles: Bundles) -> None:
+    room, gone, digest = _room(queue_limit=4), threading.Event(), bundles.default.digest
+    with ThreadPoolExecutor(4) as pool:
+        endless = [
+            pool.submit(room.cancelled_by(gone).anonymize, digest, _ENDLESS, _faces(8, seed=i)) for i in range(4)
+        ]
+        until(lambda: room.waiting == 4)
+        with pytest.raises(EngineBusy):
+            room.anonymize(digest, PLAN, _faces(1))
+        gone.set()
+        for future in endless:
+            with pytest.raises(CallerGone):
+                future.result()
+    # Both replicas work again: had they not been told, this would never end.
+    with ThreadPoolExecutor(4) as pool:
+        assert [len(faces) for faces in pool.map(lambda n: room.anonymize(digest, PLAN, _faces(n)), (1, 2, 3, 4))] == [
+            1,
+            2,
+            3,
+            4,
+        ]
+
+
+def test_closing_ends_what_runs(joined: Cluster, bundles: Bundles) -> None:
+    room = _room()
+    with ThreadPoolExecutor(1) as pool:
+        endless = pool.submit(room.anonymize, bundles.default.digest, _ENDLESS, _faces(1))
+        until(lambda: room.waiting == 1)
+        room.close(0.1)
+        with pytest.raises(EngineClosed):
+            endless.result()
+    with pytest.raises(EngineClosed):
+        room.anonymize(bundles.default.digest, PLAN, _faces(1))
+    assert not room.alive
+
+
+def test_a_process_that_cannot_prove_where_its_objects_are_is_refused(joined: Cluster) -> None:
+    from service.cluster.node import require_safe, unsafe
+
+    require_safe(guarded=True)
+    assert any("on a disk" in reason for reason in unsafe(guarded=True))
+
+
+def test_what_does_not_fit_the_object_store_stays_in_memory(joined: Cluster) -> None:
+    import ray
+
+    held = [ray.put(np.full(STORE_BYTES // 2, 7, np.uint8)) for _ in range(3)]
+    raylet = next(pid for pid in joined.processes("/") if "/raylet/raylet " in title(pid))
+    maps = [line.split() for line in Path(f"/proc/{raylet}/maps").read_text().splitlines()]
+    shared = {entry[5] for entry in maps if "s" in entry[1] and "w" in entry[1] and len(entry) > 5}
+    assert len(shared) > 1
+    assert all(path.startswith(MEMORY) for path in shared)
+    assert not list(joined.folder.rglob("ray_spilled_objects*"))
+    assert all(int(ray.get(one)[-1]) == 7 for one in held)
+
+
+def test_no_key_and_no_pixel_is_in_the_files_of_the_cluster(joined: Cluster, bundles: Bundles) -> None:
+    task = _faces(1, seed=90)[0]
+    room = _room()
+    room.anonymize(bundles.default.digest, PLAN, [task])
+    with pytest.raises(RuntimeError):
+        room.anonymize(bundles.default.digest, PLAN, [replace(task, key=task.key[:5])])
+    secrets = [task.key, task.pixels.numpy().tobytes()[:64], joined.token.encode()]
+    needles = [form for one in secrets for form in (one, one.hex().encode(), base64.b64encode(one), repr(one).encode())]
+    files = [path for path in joined.folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert len(files) > 10
+    for path in files:
+        content = path.read_bytes()
+        assert not any(needle in content for needle in needles), path
+
+
+def test_without_the_token_nobody_gets_in(cluster: Cluster, tmp_path: Path) -> None:
+    done = _visard(cluster, "ray", "deploy", token="f" * 64, VISARD_ENGINE="ray", RAY_py_gcs_connect_timeout_s=3)
+    assert done.returncode == 1
+    assert "refuses the token" in done.stderr
+
+
+def test_a_worker_is_killed_in_the_middle_of_a_batch_and_nothing_is_lost(
+    cluster: Cluster, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    source, out, home = tmp_path / "source", tmp_path / "out", tmp_path / "home"
+    source.mkdir()
+    sources = {f"{number:02}.png" for number in range(12)}
+    for name in sources:
+        (source / name).write_bytes(_png(portrait))
+    (source / "broken.png").write_bytes(b"")
+    choices = ("--ray", cluster.address, "--workers", "2", "--threads", "2", "--json")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "service", "batch", source, out, *choices],
+        env=cluster.environment() | {"VISARD_HOME": str(home), "VISARD_WEIGHTS": str(small_bundle)},
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    manifest = out / "manifest.jsonl"
+    until(lambda: running.poll() is not None or (manifest.exists() and manifest.read_text().count("\n") >= 3))
+    os.kill(cluster.processes("ray::Worker")[0], signal.SIGKILL)
+    said, complained = running.communicate(timeout=300)
+    assert running.returncode == 2, complained
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    assert sorted(line["source"] for line in lines) == sorted({*sources, "broken.png"})
+    assert [line["source"] for line in lines if line["status"] == "failed"] == ["broken.png"]
+    assert json.loads(said)["repeated"] > 0
+    parts = open_parts(Settings(home=home, weights=small_bundle))
+    for name in sources:
+        answer = recover((out / name).read_bytes(), RecoverRequest(tenant=TENANT, subject="t", reason="a test"), parts)
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(answer.data))), portrait)
+
+
+def test_the_service_asks_the_replicas_and_is_ready_while_there_are_any(
+    joined: Cluster, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    from service.cluster.quiet import serve
+
+    installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
+    chosen = {name: value for name, value in joined.environment().items() if name.startswith("VISARD_")}
+    with serving(installation, VISARD_ENGINE="ray", **chosen) as service:
+        made = service.post("/v1/anonymize", "anonymize", _png(portrait))
+        assert (made.status_code, made.headers["x-visard-faces"]) == (200, "1")
+        back = service.post("/v1/recover", "recover", made.content, reason="a test", fidelity="generative")
+        assert back.headers["x-visard-fidelity"] == "generative"
+        until(lambda: service.get("/readyz").status_code == 200, pause_s=0.5)
+        serve.delete("visard")
+        until(lambda: service.get("/readyz").json()["parts"]["engine"] == "unavailable", pause_s=0.5)
+        assert service.get("/readyz").status_code == 503
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
