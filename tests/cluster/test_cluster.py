@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, ray_cluster,
 from tests.engine.devices import PLAN
 from tests.serving import Installation, serving
 from tests.small_bundle import RESOLUTION
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 # One cluster for all of them, also where tests run side by side.
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -74,10 +75,20 @@ def bundles(small_bundle: Path) -> Bundles:
     return Bundles.open(small_bundle)
 
 
-def _room(queue_limit: int = 32):
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(16) as made:
+        yield made
+
+
+@pytest.fixture
+def room(joined: Cluster, pool: ThreadPoolExecutor) -> Iterator[Any]:
+    """Closed at the end, which frees whoever waits in the pool."""
     from service.cluster.room import RayRoom
 
-    return RayRoom(queue_limit, None, lambda: None)
+    made = RayRoom(queue_limit=16, observer=None, disconnect=lambda: None)
+    yield made
+    made.close(0.1)
 
 
 def _faces(count: int, seed: int = 0) -> list[FaceTask]:
@@ -101,9 +112,8 @@ def _visard(cluster: Cluster, *arguments: object, token: str | None = None, **se
     return subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
 
 
-def test_the_same_faces_as_in_this_process(joined: Cluster, bundles: Bundles) -> None:
+def test_the_same_faces_as_in_this_process(room: Any, bundles: Bundles) -> None:
     tasks, digest = _faces(3), bundles.default.digest
-    room = _room()
     with Engine(bundles) as engine:
         here, there = (each.anonymize(digest, PLAN, tasks) for each in (engine, room))
         for (x, norms), (y, more) in zip(here, there, strict=True):
@@ -117,72 +127,65 @@ def test_the_same_faces_as_in_this_process(joined: Cluster, bundles: Bundles) ->
 
 
 def test_the_same_file_to_the_last_bit(
-    joined: Cluster, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
+    room: Any, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     parts = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
     parts.keys.create(TENANT)
-    custody, request = Custody.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
-    files = [
-        draw(_png(portrait), request, replace(parts, engine=engine), begin=lambda: custody, known=lambda _: False)
-        for engine in (parts.engine, _room())
-    ]
-    assert files[0].answer.data == files[1].answer.data
-    parts.engine.close()
+    keys, request = Custody.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
+    with closing(parts.engine):
+        here, there = (
+            draw(_png(portrait), request, replace(parts, engine=engine), begin=lambda: keys, known=lambda _: False)
+            for engine in (parts.engine, room)
+        )
+    assert here.answer.data == there.answer.data
 
 
-def test_a_replica_is_killed_and_every_request_is_answered(joined: Cluster, bundles: Bundles) -> None:
-    room, digest = _room(), bundles.default.digest
+def test_a_replica_is_killed_and_every_request_is_answered(
+    joined: Cluster, room: Any, bundles: Bundles, pool: ThreadPoolExecutor
+) -> None:
+    digest, long = bundles.default.digest, replace(PLAN, steps=60)
     tasks = [_faces(2, seed=seed) for seed in range(12)]
     with Engine(bundles) as engine:
         here = [engine.anonymize(digest, PLAN, task) for task in tasks]
-    long = replace(PLAN, steps=60)
-    with ThreadPoolExecutor(16) as pool:
-        running = [pool.submit(room.anonymize, digest, long, _faces(8, seed=50 + i)) for i in range(4)]
-        until(lambda: room.waiting == 4)
-        asked = [pool.submit(room.anonymize, digest, PLAN, task) for task in tasks]
-        os.kill(joined.processes("ray::ServeReplica:visard:engine")[0], signal.SIGKILL)
-        there = [future.result() for future in asked]
-        assert [len(future.result()) for future in running] == [8] * 4
+    running = [pool.submit(room.anonymize, digest, long, _faces(8, seed=50 + i)) for i in range(4)]
+    until(lambda: room.waiting == 4)
+    asked = [pool.submit(room.anonymize, digest, PLAN, task) for task in tasks]
+    os.kill(joined.processes("ray::ServeReplica:visard:engine")[0], signal.SIGKILL)
+    there = [future.result(PATIENCE_S) for future in asked]
+    assert [len(future.result(PATIENCE_S)) for future in running] == [8] * 4
     for one, other in zip(here, there, strict=True):
         assert all(torch.allclose(x, y, atol=1e-5) for (x, _), (y, _) in zip(one, other, strict=True))
 
 
-def test_errors_are_ours(joined: Cluster) -> None:
+def test_errors_are_ours(room: Any) -> None:
     with pytest.raises(BundleUnknown):
-        _room().anonymize(b"?" * 32, PLAN, _faces(1))
+        room.anonymize(b"?" * 32, PLAN, _faces(1))
 
 
-def test_more_than_the_limit_is_refused_and_who_leaves_frees_the_device(joined: Cluster, bundles: Bundles) -> None:
-    room, gone, digest = _room(queue_limit=4), threading.Event(), bundles.default.digest
-    with ThreadPoolExecutor(4) as pool:
-        endless = [
-            pool.submit(room.cancelled_by(gone).anonymize, digest, _ENDLESS, _faces(8, seed=i)) for i in range(4)
-        ]
-        until(lambda: room.waiting == 4)
-        with pytest.raises(EngineBusy):
-            room.anonymize(digest, PLAN, _faces(1))
-        gone.set()
-        for future in endless:
-            with pytest.raises(CallerGone):
-                future.result()
-    # Both replicas work again: had they not been told, this would never end.
-    with ThreadPoolExecutor(4) as pool:
-        assert [len(faces) for faces in pool.map(lambda n: room.anonymize(digest, PLAN, _faces(n)), (1, 2, 3, 4))] == [
-            1,
-            2,
-            3,
-            4,
-        ]
+def test_more_than_the_limit_is_refused_and_who_leaves_frees_the_device(
+    room: Any, bundles: Bundles, pool: ThreadPoolExecutor
+) -> None:
+    gone, digest = threading.Event(), bundles.default.digest
+    mine = room.cancelled_by(gone)
+    endless = [pool.submit(mine.anonymize, digest, _ENDLESS, _faces(1, seed=i)) for i in range(16)]
+    until(lambda: room.waiting == 16)
+    with pytest.raises(EngineBusy):
+        room.anonymize(digest, PLAN, _faces(1))
+    gone.set()
+    for future in endless:
+        with pytest.raises(CallerGone):
+            future.result(PATIENCE_S)
+    # Both replicas are free again: had they not been told, this would never end.
+    asked = [pool.submit(room.anonymize, digest, PLAN, _faces(count)) for count in (1, 2, 3, 4)]
+    assert [len(future.result(PATIENCE_S)) for future in asked] == [1, 2, 3, 4]
 
 
-def test_closing_ends_what_runs(joined: Cluster, bundles: Bundles) -> None:
-    room = _room()
-    with ThreadPoolExecutor(1) as pool:
-        endless = pool.submit(room.anonymize, bundles.default.digest, _ENDLESS, _faces(1))
-        until(lambda: room.waiting == 1)
-        room.close(0.1)
-        with pytest.raises(EngineClosed):
-            endless.result()
+def test_closing_ends_what_runs(room: Any, bundles: Bundles, pool: ThreadPoolExecutor) -> None:
+    endless = pool.submit(room.anonymize, bundles.default.digest, _ENDLESS, _faces(1))
+    until(lambda: room.waiting == 1)
+    room.close(0.1)
+    with pytest.raises(EngineClosed):
+        endless.result(PATIENCE_S)
     with pytest.raises(EngineClosed):
         room.anonymize(bundles.default.digest, PLAN, _faces(1))
     assert not room.alive
@@ -208,9 +211,8 @@ def test_what_does_not_fit_the_object_store_stays_in_memory(joined: Cluster) -> 
     assert all(int(ray.get(one)[-1]) == 7 for one in held)
 
 
-def test_no_key_and_no_pixel_is_in_the_files_of_the_cluster(joined: Cluster, bundles: Bundles) -> None:
+def test_no_key_and_no_pixel_is_in_the_files_of_the_cluster(joined: Cluster, room: Any, bundles: Bundles) -> None:
     task = _faces(1, seed=90)[0]
-    room = _room()
     room.anonymize(bundles.default.digest, PLAN, [task])
     with pytest.raises(RuntimeError):
         room.anonymize(bundles.default.digest, PLAN, [replace(task, key=task.key[:5])])
