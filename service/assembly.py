@@ -25,6 +25,7 @@ from service.cluster.connection import Access as ClusterAccess
 from service.database.engine import make_engine
 from service.database.migrate import pending, require_current, upgrade
 from service.engine import Engine, EngineRoom, Observer
+from service.engine.observer import NOBODY
 from service.errors import SettingsInvalid, VisardError
 from service.faces.detection import CenterFaceDetector
 from service.keys.provider import KeyProvider
@@ -76,7 +77,7 @@ def open_parts(settings: Settings) -> Parts:
 
 
 def open_engine(
-    settings: Settings, bundles: Bundles, queue_limit: int = _QUEUE_LIMIT, observer: Observer | None = None
+    settings: Settings, bundles: Bundles, queue_limit: int = _QUEUE_LIMIT, observer: Observer = NOBODY
 ) -> EngineRoom:
     """The configured engine.
 

@@ -19,7 +19,7 @@ from service.errors import EngineUnavailable, FileUnusable, Unavailable, VisardE
 from service.imaging import OutputFormat
 from service.keys.provider import KeyProvider
 from service.operations.anonymize import Drawn, already_anonymized
-from service.operations.keeping import Custody
+from service.operations.keeping import NewImage
 from service.records.store import RecordStore
 from service.tenancy import Policy
 
@@ -102,8 +102,8 @@ class Batch:
             else:
                 yield name
 
-    def _keys(self) -> Custody:
-        return _patiently(lambda: Custody.begin(self.tenant, self.policy, self.keys))
+    def _keys(self) -> NewImage:
+        return _patiently(lambda: NewImage.begin(self.tenant, self.policy, self.keys))
 
     def _commit(self, job: Job, outcome: Drawn | Failed, figures: Figures) -> None:
         if isinstance(outcome, Drawn):

@@ -9,7 +9,7 @@ from typing import Protocol
 from service.batch.storage import Folder
 from service.errors import Unavailable, VisardError, code_of
 from service.operations.anonymize import AnonymizeRequest, Drawn, draw
-from service.operations.keeping import Custody
+from service.operations.keeping import NewImage
 from service.operations.parts import Studio
 
 
@@ -19,11 +19,11 @@ class Job:
 
     Attributes:
         source: name of the image.
-        custody: its keys.
+        new: its keys.
     """
 
     source: str
-    custody: Custody
+    new: NewImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studi
     """Read and draw one image. Whatever happens, it is said, not raised."""
     try:
         data = source.read(job.source, studio.limits.max_bytes)
-        return draw(data, request, studio, begin=lambda: job.custody, known=lambda _: False)
+        return draw(data, request, studio, begin=lambda: job.new, known=lambda _: False)
     except Unavailable as error:
         return Lost(str(error))
     except VisardError as error:

@@ -30,7 +30,7 @@ class RayRoom:
     What a replica that died was working on is asked of another one: the same faces and keys give the same strangers.
     """
 
-    def __init__(self, queue_limit: int, observer: Observer | None, disconnect: Callable[[], None]) -> None:
+    def __init__(self, queue_limit: int, observer: Observer, disconnect: Callable[[], None]) -> None:
         """Find the replicas, on the cluster this process is connected to.
 
         Args:
@@ -101,8 +101,7 @@ class RayRoom:
                     results = self._asked(direction, digest, plan, tuple(tasks))
                 except RayActorError:
                     continue
-                if self._observer:
-                    self._observer.solved(time.perf_counter() - began, len(tasks))
+                self._observer.solved(time.perf_counter() - began)
                 return results
         raise EngineUnavailable("one replica after the other died of a request")
 

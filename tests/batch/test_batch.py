@@ -72,7 +72,7 @@ class Scripted:
 
     def work(self, jobs: Iterator[Job], at_once: int | None = None) -> Iterator[tuple[Job, Outcome]]:
         for job, outcome in self.threads.work(jobs, at_once):
-            self.tried.append((job.source, job.custody.nonce))
+            self.tried.append((job.source, job.new.nonce))
             if self.lost.get(job.source, 0) > 0:
                 self.lost[job.source] -= 1
                 yield job, Lost()

@@ -24,9 +24,10 @@ from PIL import Image
 from service.assembly import open_parts
 from service.cluster.connection import Access, connect
 from service.engine import Engine, FaceTask
+from service.engine.observer import NOBODY
 from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed
 from service.operations.anonymize import AnonymizeRequest, draw
-from service.operations.keeping import Custody
+from service.operations.keeping import NewImage
 from service.operations.recover import RecoverRequest, recover
 from service.settings import Settings
 from service.tenancy import Policy
@@ -77,7 +78,7 @@ def bundles(small_bundle: Path) -> Bundles:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(16) as made:
+    with ThreadPoolExecutor(40) as made:
         yield made
 
 
@@ -86,7 +87,7 @@ def room(joined: Cluster, pool: ThreadPoolExecutor) -> Iterator[Any]:
     """Closed at the end, which frees whoever waits in the pool."""
     from service.cluster.room import RayRoom
 
-    made = RayRoom(queue_limit=16, observer=None, disconnect=lambda: None)
+    made = RayRoom(queue_limit=32, observer=NOBODY, disconnect=lambda: None)
     yield made
     made.close(0.1)
 
@@ -131,7 +132,7 @@ def test_the_same_file_to_the_last_bit(
 ) -> None:
     parts = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
     parts.keys.create(TENANT)
-    keys, request = Custody.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
+    keys, request = NewImage.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
     with closing(parts.engine):
         here, there = (
             draw(_png(portrait), request, replace(parts, engine=engine), begin=lambda: keys, known=lambda _: False)
@@ -167,15 +168,15 @@ def test_more_than_the_limit_is_refused_and_who_leaves_frees_the_device(
 ) -> None:
     gone, digest = threading.Event(), bundles.default.digest
     mine = room.cancelled_by(gone)
-    endless = [pool.submit(mine.anonymize, digest, _ENDLESS, _faces(1, seed=i)) for i in range(16)]
-    until(lambda: room.waiting == 16)
+    endless = [pool.submit(mine.anonymize, digest, _ENDLESS, _faces(1, seed=i)) for i in range(32)]
+    until(lambda: room.waiting == 32)
     with pytest.raises(EngineBusy):
         room.anonymize(digest, PLAN, _faces(1))
     gone.set()
     for future in endless:
         with pytest.raises(CallerGone):
             future.result(PATIENCE_S)
-    # Both replicas are free again: had they not been told, this would never end.
+    # Both replicas are free again: had they not been told, all their threads would be taken for good.
     asked = [pool.submit(room.anonymize, digest, PLAN, _faces(count)) for count in (1, 2, 3, 4)]
     assert [len(future.result(PATIENCE_S)) for future in asked] == [1, 2, 3, 4]
 
