@@ -42,7 +42,7 @@ from tests.waiting import PATIENCE_S, until
 pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TENANT = "demo"
-_ENDLESS = replace(PLAN, steps=1_000_000)
+_ENDLESS = replace(PLAN, steps=100_000)
 _ROOT = Path(__file__).parents[2]
 
 
