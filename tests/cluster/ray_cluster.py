@@ -87,7 +87,7 @@ def ray_cluster(processors: int) -> Iterator[Cluster]:
         assert head.poll() is None, log.read_text()
         yield Cluster(f"127.0.0.1:{port}", token, folder, head.pid)
     finally:
-        everything = set(_below(head.pid))
+        everything = _below(head.pid)
         head.kill()
         head.wait(PATIENCE_S)
         for pid in everything:
@@ -97,13 +97,16 @@ def ray_cluster(processors: int) -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _below(parent: int) -> Iterator[int]:
+def _below(parent: int) -> set[int]:
+    """Its children, and theirs."""
+    parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError, IndexError, ValueError):
-            if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
-                pid = int(entry.name)
-                yield pid
-                yield from _below(pid)
+        with suppress(OSError):
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {parent}
+    while more := {pid for pid, above in parents.items() if above in found} - found:
+        found |= more
+    return found - {parent}
 
 
 def title(pid: int) -> str:
