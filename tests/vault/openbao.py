@@ -97,6 +97,7 @@ def _configure(server: OpenBao) -> None:
         "listener": {"tcp": {"address": address, "cluster_address": "127.0.0.1:0", "tls_disable": True}},
         "api_addr": server.url,
         "cluster_addr": "http://127.0.0.1:0",
+        "telemetry": {"prometheus_retention_time": "1h", "disable_hostname": True},
     }
     (server.directory / "config.json").write_text(json.dumps(config))
 
