@@ -4,6 +4,7 @@ from service import app, cli
 from service.core.analytic import AnalyticDenoiser
 from service.core.context import Denoiser
 from service.weights.bundles import Bundles
+from tests.leaks.watch import here, plant
 
 
 class AnalyticBundles(Bundles):
@@ -16,4 +17,6 @@ class AnalyticBundles(Bundles):
 
 if __name__ == "__main__":
     app.Bundles = AnalyticBundles  # type: ignore[misc]
+    if (watch := here()) is not None:
+        plant(watch)
     cli.main()

@@ -24,6 +24,7 @@ from service.api import Desk
 from service.app import create_app
 from service.assembly import open_access
 from service.settings import Settings
+from tests.leaks.watch import shown
 
 TENANT, OTHER = "hospital", "newspaper"
 Pixels = NDArray[np.uint8]
@@ -75,7 +76,7 @@ class Service:
 
         # A loop of its own, whatever the test itself runs in.
         with ThreadPoolExecutor(1) as thread:
-            answer = thread.submit(asyncio.run, ask()).result(60)
+            answer = shown(thread.submit(asyncio.run, ask()).result(60))
         assert_documented(self.app.openapi()["paths"], method.lower(), path, answer)
         return answer
 

@@ -159,6 +159,7 @@ def test_who_does_not_know_it_cannot_change_it(passphrase: str | None, words: st
     with pytest.raises(KeysUnavailable, match=words):
         _open(directory, passphrase).change_passphrase("new")
     stale = _open(directory)
+    stale.record_key("acme", 1, b"c")
     _open(directory).change_passphrase("second")
     with pytest.raises(KeysUnavailable, match="does not open"):
         stale.change_passphrase("third")

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.leaks.mark import MARK
 from tests.vault.answers import EMPTY, NOTHING, Answer, Failed, data
 
 _NAME = re.compile(r"\w(([\w.-]+)?\w)?")
@@ -26,7 +27,7 @@ class Key:
 
     def rotate(self) -> None:
         self.latest += 1
-        self.masters[self.latest] = secrets.token_bytes(32)
+        self.masters[self.latest] = MARK + secrets.token_bytes(32 - len(MARK))
         self.made[self.latest] = int(time.time())
 
 
