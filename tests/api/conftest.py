@@ -48,6 +48,10 @@ class Service:
     app: FastAPI
     tokens: dict[str, str]
 
+    def __post_init__(self) -> None:
+        # Made once and kept; threads must not make it at the same time.
+        self.app.openapi()
+
     @property
     def desk(self) -> Desk:
         return self.app.state.desk
