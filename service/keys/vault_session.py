@@ -25,8 +25,8 @@ _NOT_ACCEPTED = "the key custody does not accept the credentials of this service
 class VaultSession:
     """Requests with a token; threads may share it. It logs in when it is first used.
 
-    A request takes at most (1 + retries) times the server's timeout for connecting and as much for reading, and a
-    login or two when the token has expired.
+    Each try of a request takes at most the server's timeout for connecting and as much for reading, and a login or two
+    when the token has expired.
     """
 
     def __init__(self, server: VaultServer, login: Login) -> None:
