@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from service.access.approvals import Approval
-from service.audit.entry import Kind, Result, instant
+from service.audit.appending import NewEntry
+from service.audit.entry import Kind, Result, Value, instant
 from service.errors import ApprovalInvalid, RecordErased, RecordUnknown, Refused
-from service.operations.foreign import DeniedAttempt, tell_owners
+from service.operations.foreign import deny
 from service.operations.parts import Parts
 from service.operations.verdict import verdict
 from service.plain_text import validated_text
@@ -54,13 +55,9 @@ def approve(request: ApproveRequest, parts: Parts) -> Approval:
     try:
         _require_record(request, parts)
     except Refused as error:
-        _log(request, approval, *verdict(error), parts)
-        denied = DeniedAttempt(
-            tenant=request.tenant, subject=request.subject, attempt=approval.id, record=request.record
-        )
-        parts.afterwards(lambda: tell_owners(denied, parts))
+        deny(_entry(request, approval, *verdict(error)), request.subject, request.record, parts)
         raise
-    _log(request, approval, Result.GRANTED, "approved", parts)
+    parts.audit.commit(_entry(request, approval, Result.GRANTED, "approved"))
     parts.approvals.add(approval)
     return approval
 
@@ -90,8 +87,8 @@ def _require_record(request: ApproveRequest, parts: Parts) -> None:
     raise RecordUnknown("there is no such record")
 
 
-def _log(request: ApproveRequest, approval: Approval, result: Result, detail: str, parts: Parts) -> None:
-    fields = {
+def _entry(request: ApproveRequest, approval: Approval, result: Result, detail: str) -> NewEntry:
+    fields: dict[str, Value] = {
         "case": approval.case,
         "client": request.client,
         "detail": detail,
@@ -102,4 +99,4 @@ def _log(request: ApproveRequest, approval: Approval, result: Result, detail: st
         "result": result.value,
         "subject": request.subject,
     }
-    parts.audit.append(request.tenant, Kind.APPROVAL, approval.id, fields, approval.created)
+    return NewEntry.of(request.tenant, Kind.APPROVAL, approval.id, approval.created, fields)
