@@ -7,13 +7,14 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel
 
 from service.access.principal import Principal, Scope
+from service.api.answers import ErasedRecord, KnownRecord
 from service.api.attempts import client_of
 from service.api.auth import MayAudit
 from service.api.desk import AtDesk
+from service.api.examples import AN_ID
 from service.api.logged import AllowedOrEntry
 from service.api.openapi import answers
 from service.api.problems import RECORDS
-from service.api.schemas import AN_ID, ErasedRecord, KnownRecord
 from service.audit.entry import Kind
 from service.operations.erase import erase
 from service.operations.inspect import inspect
@@ -44,6 +45,7 @@ async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record
         record=stored.id,
         created=stored.created,
         expires=stored.expires,
+        custodian=stored.custodian,
         key_version=stored.key_version,
         erasable=stored.erasable,
         exact_copy=stored.seal is not None,

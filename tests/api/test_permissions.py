@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import event
 
 from service.access.principal import Scope
 from service.api import workers
-from service.api.auth import Allowed
+from service.api.auth import scope_of
 from service.audit import appending
 from service.audit.checkpoint import SignedCheckpoint
 from service.audit.head import Receipt
@@ -43,26 +43,20 @@ ROUTES = {
 }
 
 
-def _scope(route: object) -> Scope | None:
-    dependencies = route.dependant.dependencies if isinstance(route, APIRoute) else []
-    scopes = [d.call.scope for d in dependencies if isinstance(d.call, Allowed)]
-    return scopes[0] if scopes else None
-
-
 def test_every_route_needs_the_scope_it_should(service: Service) -> None:
-    found = {}
-    for route in _flat(service.app.routes):
-        for method in route.methods - {"HEAD"}:
-            found[f"{method} {route.path}"] = _scope(route)
+    found = {
+        f"{method} {route.path}": scope_of(route)
+        for route in iter_route_contexts(service.app.routes)
+        for method in route.methods - {"HEAD"}
+    }
     assert found == ROUTES
 
 
-def _flat(routes: list[object]) -> list[object]:
-    found = []
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        found += _flat(inner.routes) if inner is not None else [route]
-    return found
+def test_the_document_names_the_scope_of_every_operation(service: Service) -> None:
+    for path, operations in service.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            scope = ROUTES[f"{method.upper()} {path}"]
+            assert operation.get("security") == (None if scope is None else [{"bearer": [scope.value]}])
 
 
 @pytest.mark.parametrize("route", [route for route, scope in ROUTES.items() if scope])
