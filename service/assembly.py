@@ -26,7 +26,7 @@ from service.errors import VisardError
 from service.faces.detection import CenterFaceDetector
 from service.keys.provider import KeyProvider
 from service.keystore import open_keys
-from service.operations.parts import Parts
+from service.operations.parts import Afterwards, Parts, at_once
 from service.records.store import RecordStore
 from service.replays import ReplayStore
 from service.settings import Settings, made_home
@@ -45,6 +45,17 @@ class Access:
     keys: KeyProvider
     quota: Quota | None
     replays: ReplayStore
+
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """What approving takes; see ``Books``."""
+
+    tenants: TenantStore
+    approvals: ApprovalStore
+    records: RecordStore
+    audit: AuditLog
+    afterwards: Afterwards = at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +146,21 @@ def open_custody(settings: Settings) -> Iterator[Custody]:
         keys = opened.enter_context(closing(open_keys(settings)))
         audit = open_audit(settings, database, open_signer(settings, opened))
         yield Custody(keys, RecordStore(database), audit)
+
+
+@contextmanager
+def open_approving(settings: Settings) -> Iterator[Approving]:
+    """What approving takes, neither weights nor keys of tenants; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        Unavailable: the database or the signing key of the audit log cannot be opened.
+    """
+    with ExitStack() as opened:
+        database = _opened_database(settings, opened)
+        audit = open_audit(settings, database, open_signer(settings, opened))
+        yield Approving(TenantStore(database), ApprovalStore(database), RecordStore(database), audit)
 
 
 def _opened_database(settings: Settings, opened: ExitStack) -> DatabaseEngine:

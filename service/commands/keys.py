@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from service.assembly import Custody, open_custody
+from service.commands.operator import operator
 from service.keys.provider import KeyVersion
 from service.operations.shred import doomed, shred
 from service.plain_text import validated_text
@@ -83,7 +84,7 @@ def destroy(tenant: str, version: int | None, up_to: int | None, reason: str, ye
 
 
 def _shred(tenant: str, version: int, custody: Custody, reason: str) -> None:
-    shred(tenant, version, custody.keys, custody.records, custody.audit, subject="cli", reason=reason)
+    shred(tenant, version, custody.keys, custody.records, custody.audit, subject=operator(), reason=reason)
 
 
 def _confirm(tenant: str, chosen: dict[int, int]) -> None:

@@ -9,7 +9,7 @@ from service.audit.appending import NewEntry
 from service.audit.entry import Kind, Result, Value, instant
 from service.errors import ApprovalInvalid, RecordErased, RecordUnknown, Refused
 from service.operations.foreign import deny
-from service.operations.parts import Parts
+from service.operations.parts import Books
 from service.operations.verdict import verdict
 from service.plain_text import validated_text
 
@@ -41,7 +41,7 @@ class ApproveRequest:
     client: str | None = None
 
 
-def approve(request: ApproveRequest, parts: Parts) -> Approval:
+def approve(request: ApproveRequest, books: Books) -> Approval:
     """Commit an approval behind its entry in the audit log.
 
     Raises:
@@ -53,12 +53,12 @@ def approve(request: ApproveRequest, parts: Parts) -> Approval:
     """
     approval = _approval(request)
     try:
-        _require_record(request, parts)
+        _require_record(request, books)
     except Refused as error:
-        deny(_entry(request, approval, *verdict(error)), request.subject, request.record, parts)
+        deny(_entry(request, approval, *verdict(error)), request.subject, request.record, books)
         raise
-    parts.audit.commit(_entry(request, approval, Result.GRANTED, "approved"))
-    parts.approvals.add(approval)
+    books.audit.commit(_entry(request, approval, Result.GRANTED, "approved"))
+    books.approvals.add(approval)
     return approval
 
 
@@ -79,10 +79,10 @@ def _approval(request: ApproveRequest) -> Approval:
     )
 
 
-def _require_record(request: ApproveRequest, parts: Parts) -> None:
-    if request.record is None or parts.records.by_id(request.tenant, request.record) is not None:
+def _require_record(request: ApproveRequest, books: Books) -> None:
+    if request.record is None or books.records.by_id(request.tenant, request.record) is not None:
         return
-    if parts.records.removed(request.tenant, request.record):
+    if books.records.removed(request.tenant, request.record):
         raise RecordErased("the record was erased or has expired")
     raise RecordUnknown("there is no such record")
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from service.audit.appending import NewEntry
 from service.audit.entry import Kind
-from service.operations.parts import Parts
+from service.operations.parts import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class DeniedAttempt:
     pixels_digest: bytes | None = None
 
 
-def notices_of(denied: DeniedAttempt, parts: Parts) -> list[NewEntry]:
+def notices_of(denied: DeniedAttempt, books: Books) -> list[NewEntry]:
     """What the log of every other tenant whose record was meant has to say.
 
     Nothing the caller wrote is passed on: a reason would be a way to write into another tenant's log.
@@ -49,16 +49,16 @@ def notices_of(denied: DeniedAttempt, parts: Parts) -> list[NewEntry]:
                 "record": str(record),
             },
         )
-        for owner, record in parts.records.owners(denied.record, denied.pixels_digest, but=denied.tenant)
+        for owner, record in books.records.owners(denied.record, denied.pixels_digest, but=denied.tenant)
     ]
 
 
-def deny(denial: NewEntry, subject: str, record: UUID | None, parts: Parts) -> None:
+def deny(denial: NewEntry, subject: str, record: UUID | None, books: Books) -> None:
     """Commit a denial of ``subject``, and with it what the owner of the record has to be told.
 
     Raises:
         AuditUnavailable, DatabaseUnavailable: neither is committed.
     """
     denied = DeniedAttempt(tenant=denial.tenant, subject=subject, attempt=denial.attempt, record=record)
-    for rest in parts.audit.commit_denied(denial, notices_of(denied, parts)):
-        parts.afterwards(rest)
+    for rest in books.audit.commit_denied(denial, notices_of(denied, books)):
+        books.afterwards(rest)
