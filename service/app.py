@@ -1,6 +1,6 @@
 """The HTTP service, put together from its parts and taken apart at the end of its lifespan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 
@@ -17,14 +17,17 @@ from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.assembly import Access, assemble, open_access, open_audit_of_service, open_database
 from service.audit.log import AuditLog, log_failed_shipping
+from service.audit.signing import Signer
 from service.engine import Engine
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits
+from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.operations.upkeep import Upkeep, tidy
 from service.settings import Settings
+from service.signer import open_signer
 
 _NOBODY = "nobody"
 
@@ -45,10 +48,12 @@ def create_app(settings: Settings) -> FastAPI:
         database = open_database(settings)
         opened.callback(database.dispose)
         keys = opened.enter_context(closing(open_keys(settings, serving=True)))
-        parts = assemble(settings, database, keys)
+        signer = open_signer(settings, opened, serving=True)
+        parts = assemble(settings, database, keys, signer)
         metrics = Metrics(__version__, parts.bundles.default.digest.hex())
-        audit = _audit(settings, database, metrics, opened)
-        desk = _desk(settings, replace(parts, audit=audit), access, metrics)
+        audit = _audit(settings, database, signer, metrics, opened)
+        checks = {"signer": signer.check} if isinstance(signer, VaultSigner) else {}
+        desk = _desk(settings, replace(parts, audit=audit), access, metrics, checks)
         upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
@@ -57,12 +62,14 @@ def create_app(settings: Settings) -> FastAPI:
         return create_api(desk, opened.pop_all().close, upkeep.start, with_metrics=settings.metrics_port is None)
 
 
-def _audit(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
+def _audit(
+    settings: Settings, database: DatabaseEngine, signer: Signer, metrics: Metrics, opened: ExitStack
+) -> AuditLog:
     def failed(error: Exception) -> None:
         log_failed_shipping(error)
         metrics.shipping_failed()
 
-    return open_audit_of_service(settings, database, failed, opened)
+    return open_audit_of_service(settings, database, signer, failed, opened)
 
 
 def _tidy(desk: Desk) -> None:
@@ -80,7 +87,9 @@ def embedded_defaults(settings: Settings) -> list[str]:
     return unfit
 
 
-def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
+def _desk(
+    settings: Settings, parts: Parts, access: Access, metrics: Metrics, checks: Mapping[str, Callable[[], object]]
+) -> Desk:
     bundles = parts.bundles
     engine = Engine(bundles, settings.queue_limit, metrics)
     metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
@@ -109,6 +118,7 @@ def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) ->
                 "keys": parts.keys.check,
                 "engine": lambda: _runs(engine),
                 "weights": lambda: bundles.denoiser(bundles.default.digest),
+                **checks,
             }
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),

@@ -8,6 +8,7 @@ import sys
 import click
 
 from service import __version__
+from service.commands.approve import approve
 from service.commands.audit import audit
 from service.commands.bench import bench
 from service.commands.bundle import bundle
@@ -40,6 +41,7 @@ _COMMANDS = (
     openapi,
     anonymize,
     recover,
+    approve,
     demo,
     migrate,
     tidy,

@@ -50,8 +50,11 @@ def vault_layout(settings: Settings) -> Layout:
     return KvLayout(settings.vault_kv_mount.strip("/"), settings.vault_kv_path.strip("/"))
 
 
-def open_vault(settings: Settings) -> VaultSession:
+def open_vault(settings: Settings, timeout_s: float | None = None) -> VaultSession:
     """A session with the configured Vault.
+
+    Args:
+        timeout_s: instead of the configured one.
 
     Raises:
         SettingsInvalid: settings are missing or do not fit together.
@@ -66,7 +69,7 @@ def open_vault(settings: Settings) -> VaultSession:
         ca=settings.vault_ca,
         client_cert=settings.vault_client_cert,
         client_key=settings.vault_client_key,
-        timeout_s=settings.vault_timeout,
+        timeout_s=timeout_s or settings.vault_timeout,
         retries=settings.vault_retries,
     )
     return VaultSession(server, _login(settings))
@@ -112,5 +115,5 @@ def _approle(settings: Settings) -> AppRoleLogin:
 
 def _required(name: str, value: _T | None) -> _T:
     if value is None:
-        raise SettingsInvalid(f"{name} is needed with this VISARD_KEYSTORE and VISARD_VAULT_AUTH")
+        raise SettingsInvalid(f"{name} is needed to use Vault with this VISARD_VAULT_AUTH")
     return value

@@ -66,8 +66,8 @@ class Settings(BaseSettings):
     destroyed or rotated elsewhere is used no longer than that."""
 
     vault_addr: str | None = None
-    """URL of Vault or OpenBao, `https://vault.example:8200`; required with the keystore `vault`. In production it is
-    HTTPS, unless on this machine."""
+    """URL of Vault or OpenBao, `https://vault.example:8200`; required with the keystore or the signer `vault`.
+    In production it is HTTPS, unless on this machine."""
 
     vault_mode: Literal["kv", "transit"] = "kv"
     """`kv` reads master keys from the KV engine, version 2; `transit` leaves them in Vault and has it compute the
@@ -205,6 +205,16 @@ class Settings(BaseSettings):
 
     audit_timeout: float = Field(default=10.0, ge=2)
     """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""
+
+    audit_signer: Literal["file", "vault"] = "file"
+    """Who holds the key that signs checkpoints: `file`, made below the home directory for its owner only, the same for
+    all replicas; or `vault`, a key of its transit engine."""
+
+    audit_vault_mount: str = "visard-audit"
+    """Of that transit engine, best one of its own."""
+
+    audit_vault_key: str = "checkpoints"
+    """The name of the key there, of type ed25519; its first version signs."""
 
     audit_checkpoint_url: str | None = None
     """Where checkpoints are sent besides the home directory: `PUT <url>/<tenant>.checkpoint`."""

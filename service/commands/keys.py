@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from service.assembly import Custody, open_custody
+from service.commands.operator import operator
 from service.environment import read_secret
 from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyVersion
@@ -103,7 +104,7 @@ def _asked() -> str:
 
 
 def _shred(tenant: str, version: int, custody: Custody, reason: str) -> None:
-    shred(tenant, version, custody.keys, custody.records, custody.audit, subject="cli", reason=reason)
+    shred(tenant, version, custody.keys, custody.records, custody.audit, subject=operator(), reason=reason)
 
 
 def _confirm(tenant: str, chosen: dict[int, int]) -> None:

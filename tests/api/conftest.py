@@ -56,11 +56,14 @@ class Service:
     def desk(self) -> Desk:
         return self.app.state.desk
 
-    def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
-        """The audit log, with what earlier answers left to be done."""
+    def settle(self) -> None:
+        """Let be done what earlier answers left to be done."""
         settled = threading.Event()
         self.desk.workers.afterwards(settled.set)
         assert settled.wait(60)
+
+    def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
+        """The audit log as it is now."""
         entries, after = [], None
         while page := self.desk.parts.audit.entries(tenant, 100, after):
             entries += page

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from service.assembly import open_custody
 from service.commands.keys import keys as keys_command
+from service.commands.operator import operator
 from service.custodian import Custodian
 from service.records.store import RecordStore, StoredRecord
 from service.settings import Settings
@@ -110,7 +111,7 @@ def test_destruction_asks_reports_and_is_audited(
     asked_for, destroyed = entries(tenant)
     assert (asked_for["kind"], destroyed["kind"]) == ("key-destruction", "key-destroyed")
     assert asked_for["attempt"] == destroyed["attempt"]
-    assert (asked_for["reason"], asked_for["subject"]) == ("case 4711", "cli")
+    assert (asked_for["reason"], asked_for["subject"]) == ("case 4711", operator())
     for entry in (asked_for, destroyed):
         assert (entry["custodian"], entry["key_version"], entry["images"]) == (custodian, 1, 2)
     assert visard(*("keys", *arguments)) == 0

@@ -6,6 +6,7 @@ usage: python -m tests.drills.load [--clients N] [--seconds S]
 import argparse
 import itertools
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -88,6 +89,8 @@ def until(seconds: float) -> Iterator[None]:
 
 
 def main() -> None:
+    # What was measured so far is shown though the rest takes long, into a file too.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     parser = argparse.ArgumentParser(description="What requests cost, with many clients and with one.")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
@@ -98,10 +101,11 @@ def main() -> None:
         with serving(installation, ANALYTIC) as service:
             print(f"{chosen.clients} clients for {chosen.seconds:g} s, analytic denoiser, SQLite")
             _print_crowd(load(Visitor(service, photo), chosen.clients, lambda: until(chosen.seconds)), chosen.seconds)
-        for module, name in ((ANALYTIC, "analytic denoiser"), (NETWORK, "packaged network")):
+        # The network takes its time: two say enough.
+        for module, name, requests in ((ANALYTIC, "analytic denoiser", 10), (NETWORK, "packaged network", 2)):
             with serving(installation, module) as service:
-                print(f"\none client, {name}, a photo of one face, SQLite; milliseconds (medians)")
-                _print_costs(Visitor(service, photo), requests=10)
+                print(f"\none client, {name}, a photo of one face, SQLite; milliseconds (medians of {requests})")
+                _print_costs(Visitor(service, photo), requests)
 
 
 def _print_crowd(answers: list[Answer], seconds: float) -> None:
