@@ -1,8 +1,9 @@
 """The HTTP service, put together from its parts and taken apart at the end of its lifespan."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
@@ -25,6 +26,7 @@ from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.operations.upkeep import Upkeep, tidy
 from service.settings import Settings
+from service.tracing import Tracing, open_tracing
 
 _NOBODY = "nobody"
 
@@ -35,12 +37,15 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         NotForProduction: ``settings.env`` is production, and a part is for development only.
         AddressUnusable: measurements cannot have the port they should.
+        SettingsInvalid: traces are asked for that cannot be made.
         VisardError: as for ``open_parts`` and ``open_access``.
     """
     unfit = embedded_defaults(settings)
     if settings.env == "production" and unfit:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
+        tracing = open_tracing(os.environ, __version__)
+        opened.callback(tracing.close)
         access = opened.enter_context(open_access(settings))
         database = open_database(settings)
         opened.callback(database.dispose)
@@ -48,13 +53,36 @@ def create_app(settings: Settings) -> FastAPI:
         parts = assemble(settings, database, keys)
         metrics = Metrics(__version__, parts.bundles.default.digest.hex())
         audit = _audit(settings, database, metrics, opened)
-        desk = _desk(settings, replace(parts, audit=audit), access, metrics)
+        desk = _desk(settings, replace(parts, audit=audit), access, _Observer(metrics, tracing))
         upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
         if settings.metrics_port is not None:
             opened.callback(_serve_metrics(metrics, settings.host, settings.metrics_port))
         return create_api(desk, opened.pop_all().close, upkeep.start, with_metrics=settings.metrics_port is None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observer:
+    """Metrics and traces are told the same."""
+
+    metrics: Metrics
+    tracing: Tracing
+
+    def spent(self, phase: str, seconds: float) -> None:
+        self.metrics.spent(phase, seconds)
+        self.tracing.spent(phase, seconds)
+
+    def waited(self, seconds: float) -> None:
+        self.metrics.waited(seconds)
+        self.tracing.spent("queue", seconds)
+
+    def solved(self, seconds: float) -> None:
+        self.metrics.solved(seconds)
+        self.tracing.spent("solve", seconds)
+
+    def evaluated(self, seconds: float, faces: int) -> None:
+        self.metrics.evaluated(seconds, faces)
 
 
 def _audit(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
@@ -80,9 +108,9 @@ def embedded_defaults(settings: Settings) -> list[str]:
     return unfit
 
 
-def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
-    bundles = parts.bundles
-    engine = Engine(bundles, settings.queue_limit, metrics)
+def _desk(settings: Settings, parts: Parts, access: Access, observer: _Observer) -> Desk:
+    bundles, metrics = parts.bundles, observer.metrics
+    engine = Engine(bundles, settings.queue_limit, observer)
     metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
@@ -91,7 +119,7 @@ def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) ->
         engine=engine,
         limits=limits,
         max_faces=settings.max_faces,
-        observer=metrics,
+        observer=observer,
         afterwards=workers.afterwards,
     )
     return Desk(
@@ -112,6 +140,7 @@ def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) ->
             }
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
+        tracing=observer.tracing,
     )
 
 

@@ -25,7 +25,7 @@ _ENDINGS = (
 
 
 class Metrics:
-    """Collectors in a registry of their own; also the observer of the engine and of the operations."""
+    """Collectors in a registry of their own, told of what happens by who does it."""
 
     def __init__(self, version: str, weights: str) -> None:
         """Make the collectors.
