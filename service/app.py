@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
@@ -13,6 +14,7 @@ from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
 from service.access.tenants import TenantStore
+from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
@@ -21,6 +23,7 @@ from service.audit.log import AuditLog, log_failed_shipping
 from service.engine import Engine
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits
+from service.keys.certificates import first_end
 from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
@@ -29,6 +32,7 @@ from service.settings import Settings
 from service.tracing import Tracing, open_tracing
 
 _NOBODY = "nobody"
+_SOON = timedelta(days=7)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -54,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         metrics = Metrics(__version__, parts.bundles.default.digest.hex())
         audit = _audit(settings, database, metrics, opened)
         desk = _desk(settings, replace(parts, audit=audit), access, _Observer(metrics, tracing))
-        upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
+        upkeep = Upkeep(lambda: _keep_up(settings, desk, access.tokens), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
         if settings.metrics_port is not None:
@@ -93,7 +97,11 @@ def _audit(settings: Settings, database: DatabaseEngine, metrics: Metrics, opene
     return open_audit_of_service(settings, database, failed, opened)
 
 
-def _tidy(desk: Desk) -> None:
+def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
+    desk.metrics.expiring(tokens.expiring(_SOON))
+    for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
+        if file is not None:
+            desk.metrics.certificate_ends(name, first_end(file).timestamp())
     tidy(desk.parts.audit, desk.parts.records)
     desk.replays.forget_expired()
 
@@ -114,6 +122,7 @@ def _desk(settings: Settings, parts: Parts, access: Access, observer: _Observer)
     metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
+    metrics.watch_places(lambda: workers.taken, settings.admitted)
     parts = replace(
         parts,
         engine=engine,
