@@ -98,12 +98,13 @@ def _audit(settings: Settings, database: DatabaseEngine, metrics: Metrics, opene
 
 
 def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
+    tidy(desk.parts.audit, desk.parts.records)
+    desk.replays.forget_expired()
+    # Behind what must be done: a file that cannot be read ends this.
     desk.metrics.expiring(tokens.expiring(_SOON))
     for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
         if file is not None:
             desk.metrics.certificate_ends(name, first_end(file).timestamp())
-    tidy(desk.parts.audit, desk.parts.records)
-    desk.replays.forget_expired()
 
 
 def embedded_defaults(settings: Settings) -> list[str]:
