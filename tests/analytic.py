@@ -1,6 +1,6 @@
 """The closed-form denoiser in place of every network; run as a module, ``visard`` with it."""
 
-from service import app, cli
+from service import assembly, cli
 from service.core.analytic import AnalyticDenoiser
 from service.core.context import Denoiser
 from service.weights.bundles import Bundles
@@ -15,5 +15,5 @@ class AnalyticBundles(Bundles):
 
 
 if __name__ == "__main__":
-    app.Bundles = AnalyticBundles  # type: ignore[misc]
+    assembly.Bundles = AnalyticBundles  # type: ignore[misc]
     cli.main()
