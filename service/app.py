@@ -1,8 +1,10 @@
 """The HTTP service, put together from its parts and taken apart at the end of its lifespan."""
 
+import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
@@ -12,6 +14,7 @@ from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
 from service.access.tenants import TenantStore
+from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
@@ -21,6 +24,7 @@ from service.audit.signing import Signer
 from service.engine import Engine
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits
+from service.keys.certificates import first_end
 from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
 from service.metrics import Metrics
@@ -28,8 +32,10 @@ from service.operations.parts import Parts
 from service.operations.upkeep import Upkeep, tidy
 from service.settings import Settings
 from service.signer import open_signer
+from service.tracing import Tracing, open_tracing
 
 _NOBODY = "nobody"
+_SOON = timedelta(days=7)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,12 +44,15 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         NotForProduction: ``settings.env`` is production, and a part is for development only.
         AddressUnusable: measurements cannot have the port they should.
+        SettingsInvalid: traces are asked for that cannot be made.
         VisardError: as for ``open_parts`` and ``open_access``.
     """
     unfit = embedded_defaults(settings)
     if settings.env == "production" and unfit:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
+        tracing = open_tracing(os.environ, __version__)
+        opened.callback(tracing.close)
         access = opened.enter_context(open_access(settings))
         database = open_database(settings)
         opened.callback(database.dispose)
@@ -53,13 +62,36 @@ def create_app(settings: Settings) -> FastAPI:
         metrics = Metrics(__version__, parts.bundles.default.digest.hex())
         audit = _audit(settings, database, signer, metrics, opened)
         checks = {"signer": signer.check} if isinstance(signer, VaultSigner) else {}
-        desk = _desk(settings, replace(parts, audit=audit), access, metrics, checks)
-        upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
+        desk = _desk(settings, replace(parts, audit=audit), access, _Observer(metrics, tracing), checks)
+        upkeep = Upkeep(lambda: _keep_up(settings, desk, access.tokens), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
         if settings.metrics_port is not None:
             opened.callback(_serve_metrics(metrics, settings.host, settings.metrics_port))
         return create_api(desk, opened.pop_all().close, upkeep.start, with_metrics=settings.metrics_port is None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Observer:
+    """Metrics and traces are told the same."""
+
+    metrics: Metrics
+    tracing: Tracing
+
+    def spent(self, phase: str, seconds: float) -> None:
+        self.metrics.spent(phase, seconds)
+        self.tracing.spent(phase, seconds)
+
+    def waited(self, seconds: float) -> None:
+        self.metrics.waited(seconds)
+        self.tracing.spent("queue", seconds)
+
+    def solved(self, seconds: float) -> None:
+        self.metrics.solved(seconds)
+        self.tracing.spent("solve", seconds)
+
+    def evaluated(self, seconds: float, faces: int) -> None:
+        self.metrics.evaluated(seconds, faces)
 
 
 def _audit(
@@ -72,9 +104,14 @@ def _audit(
     return open_audit_of_service(settings, database, signer, failed, opened)
 
 
-def _tidy(desk: Desk) -> None:
+def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
     tidy(desk.parts.audit, desk.parts.records)
     desk.replays.forget_expired()
+    # Behind what must be done: a file that cannot be read ends this.
+    desk.metrics.expiring(tokens.expiring(_SOON))
+    for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
+        if file is not None:
+            desk.metrics.certificate_ends(name, first_end(file).timestamp())
 
 
 def embedded_defaults(settings: Settings) -> list[str]:
@@ -88,19 +125,20 @@ def embedded_defaults(settings: Settings) -> list[str]:
 
 
 def _desk(
-    settings: Settings, parts: Parts, access: Access, metrics: Metrics, checks: Mapping[str, Callable[[], object]]
+    settings: Settings, parts: Parts, access: Access, observer: _Observer, checks: Mapping[str, Callable[[], object]]
 ) -> Desk:
-    bundles = parts.bundles
-    engine = Engine(bundles, settings.queue_limit, metrics)
+    bundles, metrics = parts.bundles, observer.metrics
+    engine = Engine(bundles, settings.queue_limit, observer)
     metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
+    metrics.watch_places(lambda: workers.taken, settings.admitted)
     parts = replace(
         parts,
         engine=engine,
         limits=limits,
         max_faces=settings.max_faces,
-        observer=metrics,
+        observer=observer,
         afterwards=workers.afterwards,
     )
     return Desk(
@@ -122,6 +160,7 @@ def _desk(
             }
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
+        tracing=observer.tracing,
     )
 
 

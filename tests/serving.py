@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from service.assembly import Access, migrate, open_access, open_audit_database
 from service.audit.stored import stored_log
+from service.records.store import RecordStore
 from service.settings import Settings
 from tests.api.conftest import OTHER, TENANT, make_tokens
 from tests.leaks.watch import VARIABLE, here, shown
@@ -78,6 +80,14 @@ class Installation:
         assert answered <= granted <= intents
         verified = self.visard("audit", "verify", "--checkpoint", self.checkpoints)
         assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
+
+    def check_records(self, made: set[str]) -> None:
+        """All these are there."""
+        database = open_audit_database(self.settings)
+        records = RecordStore(database)
+        missing = [record for record in made if records.by_id(TENANT, UUID(record)) is None]
+        database.dispose()
+        assert missing == []
 
     def visard(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command on it."""

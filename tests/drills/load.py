@@ -39,12 +39,16 @@ class Answer:
         what: was asked for.
         seconds: it took.
         attempt: in the audit log, if any.
+        record: that was made, if any.
+        at: when it came; of a clock that never goes back.
     """
 
     what: str
     status: int
     seconds: float
     attempt: str | None
+    record: str | None
+    at: float
 
 
 class Visitor:
@@ -58,7 +62,14 @@ class Visitor:
     def ask(self, what: str) -> Answer:
         path, fields = WISHES[what]
         answer = self.service.post(path, "all", self._image if "reason" in fields else self._photo, **fields)
-        return Answer(what, answer.status_code, answer.elapsed.total_seconds(), answer.headers.get("x-visard-audit"))
+        return Answer(
+            what,
+            answer.status_code,
+            answer.elapsed.total_seconds(),
+            answer.headers.get("x-visard-audit"),
+            answer.headers.get("x-visard-record") if path == "/v1/anonymize" else None,
+            time.monotonic(),
+        )
 
 
 def load(visitor: Visitor, clients: int, goes: Callable[[], Iterable[object]]) -> list[Answer]:
