@@ -16,7 +16,9 @@ RUN pip --python /opt/visard/bin/python install --index-url "${TORCH_INDEX}" tor
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY migrations migrations
-RUN pip --python /opt/visard/bin/python install --index-url "${PACKAGE_INDEX}" .
+# Visard itself, which has no version to pin, with traces.
+# hadolint ignore=DL3013
+RUN pip --python /opt/visard/bin/python install --index-url "${PACKAGE_INDEX}" '.[otel]'
 
 FROM ${PYTHON_IMAGE}
 # Two libraries that OpenCV needs; pip goes, for it is not needed.

@@ -2,19 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 PHOTO ?=
+SOAK ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PG_INITDB = $(firstword $(wildcard /usr/lib/postgresql/*/bin/initdb) $(shell command -v initdb))
 
-.PHONY: help setup demo test drills load lint format postgres prometheus clean
+.PHONY: help setup demo test drills soak load image-check lint format postgres prometheus clean
 
 help:
 	@echo "make setup               a virtual environment in $(VENV) with everything in it"
 	@echo "make demo [PHOTO=path]   anonymize a photo and recover it"
 	@echo "make test                linters, types, import contracts, tests"
 	@echo "make drills              the tests with many more examples"
+	@echo "make soak                two hours of mixed load; SOAK='--minutes 10' for less"
 	@echo "make load                what a request costs, with many clients and with one"
+	@echo "make image-check         build the container image and start it; as root on Debian, without an engine"
 	@echo "make lint | format       the linters alone | rewrite the code as they want it"
 	@echo "make clean               remove the environment and everything made"
 
@@ -53,8 +56,16 @@ test: lint postgres prometheus
 drills: $(READY) postgres prometheus
 	HYPOTHESIS_PROFILE=drills $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
+soak: $(READY)
+	$(BIN)/python -m tests.drills.soak $(SOAK)
+
 load: $(READY)
 	$(BIN)/python -m tests.drills.load
+
+image-check: $(READY)
+	@command -v buildah >/dev/null && command -v debootstrap >/dev/null || \
+		.ci/packages "what builds an image" buildah debootstrap
+	$(BIN)/python -m pytest -q tests/image/checks.py
 
 # The tests start private servers, among them one to stop and start; for most of them VISARD_TEST_POSTGRES_URL
 # names another one instead.

@@ -1,8 +1,10 @@
 """The HTTP service, put together from its parts and taken apart at the end of its lifespan."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
@@ -12,22 +14,29 @@ from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
 from service.access.tenants import TenantStore
+from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.assembly import Access, assemble, open_access, open_audit_of_service, open_database, open_engine
 from service.audit.log import AuditLog, log_failed_shipping
+from service.audit.signing import Signer
 from service.engine import EngineRoom
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits
+from service.keys.certificates import first_end
+from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.operations.upkeep import Upkeep, tidy
 from service.settings import Settings
+from service.signer import open_signer
+from service.tracing import Tracing, open_tracing
 from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
+_SOON = timedelta(days=7)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,23 +45,29 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         NotForProduction: ``settings.env`` is production, and a part is for development only.
         AddressUnusable: measurements cannot have the port they should.
+        SettingsInvalid: traces are asked for that cannot be made.
         VisardError: as for ``open_parts`` and ``open_access``.
     """
     unfit = embedded_defaults(settings)
     if settings.env == "production" and unfit:
         raise NotForProduction(f"VISARD_ENV=production, but {' and '.join(unfit)}")
     with ExitStack() as opened:
+        tracing = open_tracing(os.environ, __version__)
+        opened.callback(tracing.close)
         access = opened.enter_context(open_access(settings))
         database = open_database(settings)
         opened.callback(database.dispose)
         keys = opened.enter_context(closing(open_keys(settings, serving=True)))
+        signer = open_signer(settings, opened, serving=True)
         bundles = Bundles.open(settings.weights, settings.device)
         metrics = Metrics(__version__, bundles.default.digest.hex())
-        engine = open_engine(settings, bundles, settings.queue_limit, metrics)
-        parts = assemble(settings, database, keys, bundles, engine)
-        audit = _audit(settings, database, metrics, opened)
-        desk = _desk(settings, replace(parts, audit=audit), access, metrics)
-        upkeep = Upkeep(lambda: _tidy(desk), settings.upkeep_interval)
+        observer = _Observer(metrics, tracing)
+        engine = open_engine(settings, bundles, settings.queue_limit, observer)
+        parts = assemble(settings, database, keys, signer, bundles, engine)
+        audit = _audit(settings, database, signer, metrics, opened)
+        checks = {"signer": signer.check} if isinstance(signer, VaultSigner) else {}
+        desk = _desk(settings, replace(parts, audit=audit), access, observer, checks)
+        upkeep = Upkeep(lambda: _keep_up(settings, desk, access.tokens), settings.upkeep_interval)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
         if settings.metrics_port is not None:
@@ -60,17 +75,47 @@ def create_app(settings: Settings) -> FastAPI:
         return create_api(desk, opened.pop_all().close, upkeep.start, with_metrics=settings.metrics_port is None)
 
 
-def _audit(settings: Settings, database: DatabaseEngine, metrics: Metrics, opened: ExitStack) -> AuditLog:
+@dataclass(frozen=True, slots=True)
+class _Observer:
+    """Metrics and traces are told the same."""
+
+    metrics: Metrics
+    tracing: Tracing
+
+    def spent(self, phase: str, seconds: float) -> None:
+        self.metrics.spent(phase, seconds)
+        self.tracing.spent(phase, seconds)
+
+    def waited(self, seconds: float) -> None:
+        self.metrics.waited(seconds)
+        self.tracing.spent("queue", seconds)
+
+    def solved(self, seconds: float) -> None:
+        self.metrics.solved(seconds)
+        self.tracing.spent("solve", seconds)
+
+    def evaluated(self, seconds: float, faces: int) -> None:
+        self.metrics.evaluated(seconds, faces)
+
+
+def _audit(
+    settings: Settings, database: DatabaseEngine, signer: Signer, metrics: Metrics, opened: ExitStack
+) -> AuditLog:
     def failed(error: Exception) -> None:
         log_failed_shipping(error)
         metrics.shipping_failed()
 
-    return open_audit_of_service(settings, database, failed, opened)
+    return open_audit_of_service(settings, database, signer, failed, opened)
 
 
-def _tidy(desk: Desk) -> None:
+def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
     tidy(desk.parts.audit, desk.parts.records)
     desk.replays.forget_expired()
+    # Behind what must be done: a file that cannot be read ends this.
+    desk.metrics.expiring(tokens.expiring(_SOON))
+    for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
+        if file is not None:
+            desk.metrics.certificate_ends(name, first_end(file).timestamp())
 
 
 def embedded_defaults(settings: Settings) -> list[str]:
@@ -83,16 +128,19 @@ def embedded_defaults(settings: Settings) -> list[str]:
     return unfit
 
 
-def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) -> Desk:
-    bundles, engine = parts.bundles, parts.engine
+def _desk(
+    settings: Settings, parts: Parts, access: Access, observer: _Observer, checks: Mapping[str, Callable[[], object]]
+) -> Desk:
+    bundles, engine, metrics = parts.bundles, parts.engine, observer.metrics
     metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
+    metrics.watch_places(lambda: workers.taken, settings.admitted)
     parts = replace(
         parts,
         limits=limits,
         max_faces=settings.max_faces,
-        observer=metrics,
+        observer=observer,
         afterwards=workers.afterwards,
     )
     return Desk(
@@ -110,9 +158,11 @@ def _desk(settings: Settings, parts: Parts, access: Access, metrics: Metrics) ->
                 "keys": parts.keys.check,
                 "engine": lambda: _runs(engine),
                 "weights": lambda: _are_loaded(settings, bundles),
+                **checks,
             }
         ),
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
+        tracing=observer.tracing,
     )
 
 

@@ -18,7 +18,7 @@ from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
 from service.audit.reading import AuditReader
 from service.audit.shipping import FileShipper, Shipper
-from service.audit.signing import load_or_create_signing_key, load_signing_key
+from service.audit.signing import Signer
 from service.audit.uploading import UrlShipper
 from service.cluster.connection import LOCAL, Connection, connect
 from service.cluster.connection import Access as ClusterAccess
@@ -30,13 +30,14 @@ from service.errors import SettingsInvalid, VisardError
 from service.faces.detection import CenterFaceDetector
 from service.keys.provider import KeyProvider
 from service.keystore import open_keys
-from service.operations.parts import Parts
+from service.operations.parts import Afterwards, Parts, at_once
 from service.records.store import RecordStore
 from service.replays import ReplayStore
-from service.settings import LOOPBACK, Settings, made_home
+from service.settings import Settings, made_home
+from service.signer import open_signer
+from service.transport import is_this_machine
 from service.weights.bundles import Bundles
 
-_SIGNING_KEY = "audit-signing-key.pem"
 _CHECKPOINTS = "audit-checkpoints"
 _QUEUE_LIMIT = 64
 
@@ -50,6 +51,17 @@ class Access:
     keys: KeyProvider
     quota: Quota | None
     replays: ReplayStore
+
+
+@dataclass(frozen=True, slots=True)
+class Approving:
+    """What approving takes; see ``Books``."""
+
+    tenants: TenantStore
+    approvals: ApprovalStore
+    records: RecordStore
+    audit: AuditLog
+    afterwards: Afterwards = at_once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +83,11 @@ def open_parts(settings: Settings) -> Parts:
         SettingsInvalid: settings of the key custody or the engine are missing or do not fit together.
         Unavailable: database, engine or keystore cannot be opened.
     """
+    # What it opens ends with the process.
+    signer = open_signer(settings, ExitStack())
     bundles = Bundles.open(settings.weights, settings.device)
     engine = open_engine(settings, bundles)
-    return assemble(settings, open_database(settings), open_keys(settings), bundles, engine)
+    return assemble(settings, open_database(settings), open_keys(settings), signer, bundles, engine)
 
 
 def open_engine(
@@ -120,16 +134,21 @@ def cluster_access(settings: Settings, address: str) -> ClusterAccess:
         SettingsInvalid: a token is needed, and there is none.
     """
     token = settings.ray_token
-    here = address == LOCAL or address.rpartition(":")[0].strip("[]") in LOOPBACK
+    here = address == LOCAL or is_this_machine(address.rpartition(":")[0].strip("[]"))
     if token is None and address != LOCAL and not (here and settings.env == "development"):
         raise SettingsInvalid("VISARD_RAY_TOKEN is needed: without it, everybody may run programs on the cluster")
     return ClusterAccess(address, None if token is None else token.get_secret_value())
 
 
 def assemble(
-    settings: Settings, database: DatabaseEngine, keys: KeyProvider, bundles: Bundles, engine: EngineRoom
+    settings: Settings,
+    database: DatabaseEngine,
+    keys: KeyProvider,
+    signer: Signer,
+    bundles: Bundles,
+    engine: EngineRoom,
 ) -> Parts:
-    """The parts around a database, a custodian of keys, and an engine.
+    """The parts around a database, a custodian of keys, who signs the audit log, and an engine.
 
     Raises:
         HomeUnusable: the home directory cannot be made or used.
@@ -143,7 +162,7 @@ def assemble(
         tenants=TenantStore(database),
         approvals=ApprovalStore(database),
         records=RecordStore(database),
-        audit=open_audit(settings, database),
+        audit=open_audit(settings, database, signer),
         audits=AuditReader(database),
         proofs=AuditProofs(database),
     )
@@ -186,12 +205,32 @@ def open_custody(settings: Settings) -> Iterator[Custody]:
         SettingsInvalid: settings of the key custody are missing or do not fit together.
         Unavailable: database, keystore or the signing key of the audit log cannot be opened.
     """
+    with ExitStack() as opened:
+        database = _opened_database(settings, opened)
+        keys = opened.enter_context(closing(open_keys(settings)))
+        audit = open_audit(settings, database, open_signer(settings, opened))
+        yield Custody(keys, RecordStore(database), audit)
+
+
+@contextmanager
+def open_approving(settings: Settings) -> Iterator[Approving]:
+    """What approving takes, neither weights nor keys of tenants; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        Unavailable: the database or the signing key of the audit log cannot be opened.
+    """
+    with ExitStack() as opened:
+        database = _opened_database(settings, opened)
+        audit = open_audit(settings, database, open_signer(settings, opened))
+        yield Approving(TenantStore(database), ApprovalStore(database), RecordStore(database), audit)
+
+
+def _opened_database(settings: Settings, opened: ExitStack) -> DatabaseEngine:
     database = open_database(settings)
-    try:
-        with closing(open_keys(settings)) as keys:
-            yield Custody(keys, RecordStore(database), open_audit(settings, database))
-    finally:
-        database.dispose()
+    opened.callback(database.dispose)
+    return database
 
 
 def _pepper(settings: Settings) -> bytes:
@@ -220,21 +259,9 @@ def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
         DatabaseUrlInvalid: the configured database is of no known kind.
         Unavailable: the database or the signing key cannot be opened.
     """
-    database = open_database(settings)
-    try:
-        yield open_audit(settings, database), RecordStore(database)
-    finally:
-        database.dispose()
-
-
-def audit_public_key(settings: Settings) -> bytes | None:
-    """The key (32 bytes, Ed25519) this installation's checkpoints are verified with; None before the first entry.
-
-    Raises:
-        SigningKeyUnusable: there is a signing key, but not a usable one.
-    """
-    signer = load_signing_key(settings.home / _SIGNING_KEY)
-    return None if signer is None else signer.public_key
+    with ExitStack() as opened:
+        database = _opened_database(settings, opened)
+        yield open_audit(settings, database, open_signer(settings, opened)), RecordStore(database)
 
 
 def migrate(settings: Settings) -> list[str]:
@@ -275,20 +302,24 @@ def _connect(settings: Settings) -> DatabaseEngine:
     return make_engine(f"sqlite:///{home / 'visard.db'}", settings.audit_timeout)
 
 
-def open_audit(settings: Settings, database: DatabaseEngine) -> AuditLog:
+def open_audit(settings: Settings, database: DatabaseEngine, signer: Signer) -> AuditLog:
     """The audit log of a command: it waits until every checkpoint has arrived.
 
     Raises:
         HomeUnusable: the home directory cannot be made or used.
-        SigningKeyUnusable: the key that signs checkpoints cannot be made or used.
+        CheckpointUrlInvalid: checkpoints cannot be sent where they should.
     """
     home = made_home(settings)
     shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS), *_elsewhere(settings)]
-    return AuditLog(database, load_or_create_signing_key(home / _SIGNING_KEY), ShipToAll(shippers))
+    return AuditLog(database, signer, ShipToAll(shippers))
 
 
 def open_audit_of_service(
-    settings: Settings, database: DatabaseEngine, failed: Callable[[Exception], None], opened: ExitStack
+    settings: Settings,
+    database: DatabaseEngine,
+    signer: Signer,
+    failed: Callable[[Exception], None],
+    opened: ExitStack,
 ) -> AuditLog:
     """As ``open_audit``, but no request waits for another machine.
 
@@ -302,7 +333,6 @@ def open_audit_of_service(
         background = BackgroundShipper(slow, failed)
         opened.callback(background.close)
         shippers.append(background)
-    signer = load_or_create_signing_key(home / _SIGNING_KEY)
     return AuditLog(database, signer, ShipToAll(shippers), on_failed_shipping=failed)
 
 

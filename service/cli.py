@@ -8,6 +8,7 @@ import sys
 import click
 
 from service import __version__
+from service.commands.approve import approve
 from service.commands.audit import audit
 from service.commands.batch import batch
 from service.commands.bench import bench
@@ -42,6 +43,7 @@ _COMMANDS = (
     openapi,
     anonymize,
     recover,
+    approve,
     batch,
     ray,
     demo,

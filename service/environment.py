@@ -56,12 +56,19 @@ def from_files(settings: type[BaseModel], environment: Mapping[str, str]) -> dic
             continue
         if environment.get(variable(name)):
             raise SettingsInvalid(f"{variable(name)} and {variable(name)}{FILE_SUFFIX} are both set: keep one")
-        found[name] = _read_secret(variable(name) + FILE_SUFFIX, file)
+        found[name] = read_secret(variable(name) + FILE_SUFFIX, file)
     return found
 
 
-def _read_secret(name: str, file: str) -> str:
-    """The content of a file, without the line break that editors leave at its end."""
+def read_secret(name: str, file: str) -> str:
+    """The content of a file, without the line break that editors leave at its end.
+
+    Args:
+        name: of what names the file, for the message.
+
+    Raises:
+        SettingsInvalid: it cannot be read, is empty or too long.
+    """
     try:
         with open(file, encoding="utf-8") as opened:
             secret = opened.read(_MAX_SECRET + 1).rstrip("\r\n")

@@ -3,7 +3,7 @@
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from service.errors import SettingsInvalid
+from service.errors import NotForProduction, SettingsInvalid
 from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyProvider
 from service.keys.vault_client import VaultServer
@@ -14,6 +14,7 @@ from service.keys.vault_renewal import Renewal
 from service.keys.vault_session import VaultSession
 from service.keys.vault_transit import VaultTransitKeyStore
 from service.settings import Settings, made_home
+from service.transport import is_protected
 
 _T = TypeVar("_T")
 
@@ -28,6 +29,7 @@ def open_keys(settings: Settings, *, serving: bool = False) -> KeyProvider:
         HomeUnusable: the home directory cannot be made or used.
         KeysUnavailable: the local keystore cannot be opened.
         SettingsInvalid: settings of Vault are missing or do not fit together.
+        NotForProduction: ``settings.env`` is production, and Vault would be spoken to in the clear.
     """
     if settings.keystore == "local":
         secret = settings.keystore_passphrase
@@ -48,15 +50,17 @@ def vault_layout(settings: Settings) -> Layout:
     return KvLayout(settings.vault_kv_mount.strip("/"), settings.vault_kv_path.strip("/"))
 
 
-def open_vault(settings: Settings) -> VaultSession:
+def open_vault(settings: Settings, timeout_s: float | None = None) -> VaultSession:
     """A session with the configured Vault.
+
+    Args:
+        timeout_s: instead of the configured one.
 
     Raises:
         SettingsInvalid: settings are missing or do not fit together.
+        NotForProduction: ``settings.env`` is production, and the token would travel in the clear.
     """
-    url = _required("VISARD_VAULT_ADDR", settings.vault_addr)
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise SettingsInvalid("VISARD_VAULT_ADDR: this is no http or https URL")
+    url = _address(settings)
     if settings.vault_client_key is not None and settings.vault_client_cert is None:
         raise SettingsInvalid("VISARD_VAULT_CLIENT_CERT is needed beside VISARD_VAULT_CLIENT_KEY")
     server = VaultServer(
@@ -65,10 +69,23 @@ def open_vault(settings: Settings) -> VaultSession:
         ca=settings.vault_ca,
         client_cert=settings.vault_client_cert,
         client_key=settings.vault_client_key,
-        timeout_s=settings.vault_timeout,
+        timeout_s=timeout_s or settings.vault_timeout,
         retries=settings.vault_retries,
     )
     return VaultSession(server, _login(settings))
+
+
+def _address(settings: Settings) -> str:
+    url = _required("VISARD_VAULT_ADDR", settings.vault_addr)
+    try:
+        good = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    except ValueError:
+        good = False
+    if not good:
+        raise SettingsInvalid("VISARD_VAULT_ADDR: this is no http or https URL")
+    if settings.env == "production" and not is_protected(url):
+        raise NotForProduction("VISARD_ENV=production, but VISARD_VAULT_ADDR is neither https nor on this machine")
+    return url
 
 
 def _login(settings: Settings) -> Login:
@@ -98,5 +115,5 @@ def _approle(settings: Settings) -> AppRoleLogin:
 
 def _required(name: str, value: _T | None) -> _T:
     if value is None:
-        raise SettingsInvalid(f"{name} is needed with this VISARD_KEYSTORE and VISARD_VAULT_AUTH")
+        raise SettingsInvalid(f"{name} is needed to use Vault with this VISARD_VAULT_AUTH")
     return value

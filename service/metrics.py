@@ -25,7 +25,7 @@ _ENDINGS = (
 
 
 class Metrics:
-    """Collectors in a registry of their own; also the observer of the engine and of the operations."""
+    """Collectors in a registry of their own, told of what happens by who does it."""
 
     def __init__(self, version: str, weights: str) -> None:
         """Make the collectors.
@@ -66,6 +66,19 @@ class Metrics:
         )
         self._queue = Gauge("visard_queue_depth", "Requests waiting for the device.", registry=own)
         self._queue_limit = Gauge("visard_queue_limit", "Requests that may wait for it.", registry=own)
+        self._admitted = Gauge(
+            "visard_requests_admitted", "Requests that hold a place: they upload, wait or are worked on.", registry=own
+        )
+        self._places = Gauge("visard_requests_admitted_limit", "Places there are.", registry=own)
+        self._expiring = Gauge(
+            "visard_tokens_expiring", "Tokens made for longer than a week that end within one.", registry=own
+        )
+        self._certificates = Gauge(
+            "visard_certificate_expiry_timestamp_seconds",
+            "When the first certificate in a configured file ends.",
+            ["file"],
+            registry=own,
+        )
         ProcessCollector(registry=own)
         Gauge("visard_build_info", "Always 1.", ["version", "weights"], registry=own).labels(version, weights).set(1)
 
@@ -73,6 +86,19 @@ class Metrics:
         """Ask for the depth of the engine's queue at every scrape; it never exceeds ``limit``."""
         self._queue.set_function(waiting)
         self._queue_limit.set(limit)
+
+    def watch_places(self, taken: Callable[[], int], limit: int) -> None:
+        """Ask at every scrape how many of ``limit`` places requests hold."""
+        self._admitted.set_function(taken)
+        self._places.set(limit)
+
+    def expiring(self, tokens: int) -> None:
+        """Note how many tokens end soon."""
+        self._expiring.set(tokens)
+
+    def certificate_ends(self, file: str, timestamp: float) -> None:
+        """Note when a certificate ends; ``file`` is the name of the setting, never a path."""
+        self._certificates.labels(file).set(timestamp)
 
     def began(self) -> None:
         """Count a request until it is answered."""

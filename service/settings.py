@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import (
@@ -22,8 +21,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.access.oidc import Algorithm
 from service.environment import PREFIX, from_files, our_variables, refuse_unknown, variable
 from service.errors import HomeUnusable, SettingsInvalid
+from service.transport import is_protected
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -76,7 +75,8 @@ class Settings(BaseSettings):
     destroyed or rotated elsewhere is used no longer than that."""
 
     vault_addr: str | None = None
-    """URL of Vault or OpenBao, `https://vault.example:8200`; required with the keystore `vault`."""
+    """URL of Vault or OpenBao, `https://vault.example:8200`; required with the keystore or the signer `vault`.
+    In production it is HTTPS, unless on this machine."""
 
     vault_mode: Literal["kv", "transit"] = "kv"
     """`kv` reads master keys from the KV engine, version 2; `transit` leaves them in Vault and has it compute the
@@ -215,6 +215,16 @@ class Settings(BaseSettings):
     audit_timeout: float = Field(default=10.0, ge=2)
     """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""
 
+    audit_signer: Literal["file", "vault"] = "file"
+    """Who holds the key that signs checkpoints: `file`, made below the home directory for its owner only, the same for
+    all replicas; or `vault`, a key of its transit engine."""
+
+    audit_vault_mount: str = "visard-audit"
+    """Of that transit engine, best one of its own."""
+
+    audit_vault_key: str = "checkpoints"
+    """The name of the key there, of type ed25519; its first version signs."""
+
     audit_checkpoint_url: str | None = None
     """Where checkpoints are sent besides the home directory: `PUT <url>/<tenant>.checkpoint`."""
 
@@ -245,8 +255,7 @@ class Settings(BaseSettings):
     @field_validator("oidc_jwks_url")
     @classmethod
     def _is_safe(cls, url: str | None) -> str | None:
-        parts = urlsplit(url or "")
-        if url and not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
+        if url and not is_protected(url):
             raise ValueError("an HTTPS URL is needed")
         return url
 

@@ -1,9 +1,10 @@
 """The closed-form denoiser in place of every network; run as a module, ``visard`` with it."""
 
-from service import app, cli
+from service import assembly, cli
 from service.core.analytic import AnalyticDenoiser
 from service.core.context import Denoiser
 from service.weights.bundles import Bundles
+from tests.leaks.watch import here, plant
 
 
 class AnalyticBundles(Bundles):
@@ -15,5 +16,9 @@ class AnalyticBundles(Bundles):
 
 
 if __name__ == "__main__":
-    app.Bundles = AnalyticBundles  # type: ignore[misc]
+    # Where bundles are opened; elsewhere nothing would be replaced, and nobody would notice but by the time it takes.
+    assert assembly.Bundles is Bundles
+    assembly.Bundles = AnalyticBundles  # type: ignore[misc]
+    if (watch := here()) is not None:
+        plant(watch)
     cli.main()

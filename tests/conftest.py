@@ -15,8 +15,12 @@ from sqlalchemy import Engine, create_engine, make_url
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
 from tests import effort
+from tests.leaks.session import watch
+from tests.leaks.watch import Watch
 from tests.postgres import PostgresServer, own_postgres
 from tests.small_bundle import write_small_bundle
+
+__all__ = ["watch"]
 
 _SERVER_URL = "VISARD_TEST_POSTGRES_URL"
 
@@ -35,24 +39,27 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def stoppable_postgres() -> Iterator[PostgresServer]:
+def stoppable_postgres(watch: Watch) -> Iterator[PostgresServer]:
     """A server of this test's own, to be stopped and continued; it is running again at the end."""
     with own_postgres() as server:
         try:
             yield server
         finally:
             server.signal(signal.SIGCONT)
+        watch.database(server.url)
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> Iterator[str]:
-    """URL of an empty PostgreSQL database of this test's own."""
+def postgres_url(postgres_server: str, watch: Watch) -> Iterator[str]:
+    """URL of an empty PostgreSQL database of this test's own; kept, in the end, to be searched."""
     name = f"visard_{uuid.uuid4().hex}"
     admin = create_engine(postgres_server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
     try:
-        yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
+        yield url
+        watch.database(url)
     finally:
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")

@@ -93,7 +93,8 @@ def own_postgres() -> Iterator[PostgresServer]:
     """Start a server that nobody else uses; gone behind the block."""
     # The server refuses to run as root.
     user = "postgres" if os.geteuid() == 0 else None
-    server = PostgresServer(Path(tempfile.mkdtemp(prefix="visard-postgres-")), user)
+    # Not where temporary files of tests are: paths of sockets must be short, and others may not enter there.
+    server = PostgresServer(Path(tempfile.mkdtemp(prefix="visard-postgres-", dir="/tmp")), user)
     if user:
         shutil.chown(server.directory, user)
     data = str(server.directory / "data")

@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from service.assembly import Access, migrate, open_access, open_audit_database
 from service.audit.stored import stored_log
+from service.records.store import RecordStore
 from service.settings import Settings
 from tests.api.conftest import OTHER, TENANT, make_tokens
+from tests.leaks.watch import VARIABLE, here, shown
 
-PATIENCE_S = 60
+PATIENCE_S = 300
+"""Of a client; a busy machine may be slow, and it is not this that a test is about."""
 NETWORK, ANALYTIC = "service", "tests.analytic"
 """Modules that are ``visard``: as it is, and with the closed-form denoiser."""
 _ROOT = Path(__file__).parents[1]
@@ -45,7 +49,9 @@ class Installation:
 
     def environment(self) -> dict[str, str]:
         """Of a process that works on it."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("VISARD_")}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith("VISARD_") or name == VARIABLE
+        }
         chosen: dict[str, object] = {"VISARD_HOME": self.settings.home}
         if self.settings.weights is not None:
             chosen["VISARD_WEIGHTS"] = self.settings.weights
@@ -75,10 +81,21 @@ class Installation:
         verified = self.visard("audit", "verify", "--checkpoint", self.checkpoints)
         assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
 
+    def check_records(self, made: set[str]) -> None:
+        """All these are there."""
+        database = open_audit_database(self.settings)
+        records = RecordStore(database)
+        missing = [record for record in made if records.by_id(TENANT, UUID(record)) is None]
+        database.dispose()
+        assert missing == []
+
     def visard(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         """Run a command on it."""
         command = [sys.executable, "-m", "service", *map(str, arguments)]
-        return subprocess.run(command, env=self.environment(), cwd=_ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=self.environment(), cwd=_ROOT, capture_output=True, text=True, check=False)
+        if (watch := here()) is not None:
+            watch.keep("log", done.stderr.encode())
+        return done
 
 
 def populate(access: Access) -> dict[str, str]:
@@ -111,12 +128,12 @@ class Process:
         """A form; ``token`` by its name."""
         files = {} if image is None else {"image": image}
         headers = self.bearer(token) | ({} if idempotency_key is None else {"Idempotency-Key": idempotency_key})
-        return httpx.post(
-            self.url + path, headers=headers, data=fields, files=files, timeout=PATIENCE_S, trust_env=False
+        return shown(
+            httpx.post(self.url + path, headers=headers, data=fields, files=files, timeout=PATIENCE_S, trust_env=False)
         )
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=PATIENCE_S, trust_env=False)
+        return shown(httpx.get(self.url + path, timeout=PATIENCE_S, trust_env=False))
 
     def bearer(self, token: str) -> dict[str, str]:
         """The header that says who calls."""
@@ -155,3 +172,5 @@ def serving(installation: Installation, module: str = NETWORK, **settings: str) 
         process.wait()
         reader.join()
         process.stderr.close()
+        if (watch := here()) is not None:
+            watch.keep("log", "".join(lines).encode())

@@ -35,21 +35,25 @@ def main(root: Path) -> None:
 
 def _contents() -> dict[int, dict[str, str]]:
     """Names and contents of all files, by the user who reads them."""
-    owner, service = secrets.token_hex(32), secrets.token_hex(32)
+    owner, service, pepper = (secrets.token_hex(32) for _ in range(3))
     certificate, key = _certificate("vault")
+    # The service and the operator differ in what Vault lets them do: each is given its own secret id by vault.sh.
+    shared = {
+        "database-url": f"postgresql+psycopg://visard_service:{service}@postgres/visard",
+        "token-pepper": pepper,
+        "vault-ca.pem": certificate,
+    }
     return {
         POSTGRES: {
             "postgres/admin-password": secrets.token_hex(32),
             "postgres/owner-password": owner,
             "postgres/service-password": service,
-            "postgres/owner.pgpass": f"*:*:*:visard_owner:{owner}\n",
+            "owner/pgpass": f"*:*:*:visard_owner:{owner}\n",
         },
         VAULT: {"vault/ca.pem": certificate, "vault/certificate.pem": certificate, "vault/key.pem": key},
         VISARD: {
-            "visard/database-owner-url": f"postgresql+psycopg://visard_owner:{owner}@postgres/visard",
-            "visard/database-service-url": f"postgresql+psycopg://visard_service:{service}@postgres/visard",
-            "visard/token-pepper": secrets.token_hex(32),
-            "visard/vault-ca.pem": certificate,
+            "owner/database-url": f"postgresql+psycopg://visard_owner:{owner}@postgres/visard",
+            **{f"{role}/{name}": text for role in ("service", "operator") for name, text in shared.items()},
         },
         GRAFANA: {"grafana/admin-password": secrets.token_hex(16)},
     }

@@ -23,9 +23,9 @@ take_apart() {
     rm /unseal/init
 }
 
-# secret_id ROLE: an AppRole that is named like its role, and a secret id for it where the service reads it.
+# secret_id ROLE: an AppRole that is named like its role, and a secret id for it where that role alone reads it.
 secret_id() {
-    file=/run/visard/vault-$1-secret-id
+    file=/run/$1/vault-secret-id
     rm -f "$file"
     vault write "auth/approle/role/visard-$1/role-id" role_id="visard-$1" >/dev/null
     vault write -f -field=secret_id "auth/approle/role/visard-$1/secret-id" >"$file"

@@ -144,6 +144,15 @@ class TokenStore:
         with transaction(self._engine) as connection:
             return tuple(map(_info, connection.execute(query).all()))
 
+    def expiring(self, within: timedelta) -> int:
+        """How many tokens end so soon, of those that were made for longer than that."""
+        now = self._now()
+        soon = select(_table.c.created, _table.c.expires).where(
+            _table.c.revoked.is_(None), _table.c.expires > now, _table.c.expires <= now + within
+        )
+        with transaction(self._engine) as connection:
+            return sum(expires - created > within for created, expires in connection.execute(soon))
+
     def revoke(self, token_id: UUID) -> None:
         """Refuse a token from now on, for good; once revoked it keeps the time of the first time.
 

@@ -8,13 +8,14 @@ from fastapi import APIRouter, Request, Response
 
 from service.access.principal import Principal
 from service.api.accept import wants_json
+from service.api.answers import AnonymizedImage, ReplacedFace
 from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
+from service.api.forms import AnonymizeForm
 from service.api.multipart import Form, read_form
 from service.api.once import HEADER, PATTERN, REPLAYED, Once, answered_once, digest_of, key_of
 from service.api.openapi import binary, header, header_parameter, operation
 from service.api.problems import ANONYMIZE
-from service.api.schemas import AnonymizedImage, AnonymizeForm, ReplacedFace
 from service.errors import CallerGone
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 

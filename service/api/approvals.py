@@ -6,13 +6,14 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.access.approvals import Approval
 from service.access.principal import Principal, Scope
+from service.api.answers import Approved
 from service.api.attempts import client_of
 from service.api.desk import AtDesk
+from service.api.forms import ApprovalForm
 from service.api.json_body import read_json
 from service.api.logged import AllowedOrEntry
 from service.api.openapi import json_operation
 from service.api.problems import APPROVALS
-from service.api.schemas import ApprovalForm, Approved
 from service.audit.entry import Kind
 from service.operations.approve import ApproveRequest, approve
 

@@ -8,12 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
-from service.api.auth import MayAudit
-from service.api.desk import AtDesk, Desk
-from service.api.openapi import answers
-from service.api.problems import AUDIT
-from service.api.schemas import (
-    AN_ID,
+from service.api.audit_schemas import (
     ConsistencyProof,
     ConsistencyQuery,
     EntriesQuery,
@@ -22,6 +17,11 @@ from service.api.schemas import (
     InclusionQuery,
     LoggedEntry,
 )
+from service.api.auth import MayAudit
+from service.api.desk import AtDesk, Desk
+from service.api.examples import AN_ID
+from service.api.openapi import answers
+from service.api.problems import AUDIT
 from service.audit.head import split_hashes
 from service.audit.reading import Filter, read_body
 from service.audit.stored import StoredEntry

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.routing import RouteContext
 
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
@@ -28,6 +29,13 @@ class Allowed:
         await spend(principal, desk)
         principal.require(self.scope)
         return principal
+
+
+def scope_of(route: RouteContext) -> Scope | None:
+    """The scope a route asks its callers for; None if anybody may call it."""
+    dependant = getattr(route, "dependant", None)
+    dependencies = [] if dependant is None else dependant.dependencies
+    return next((one.call.scope for one in dependencies if isinstance(one.call, Allowed)), None)
 
 
 async def authenticated(request: Request, desk: Desk) -> Principal:

@@ -13,6 +13,7 @@ from service.api.workers import Workers
 from service.metrics import Metrics
 from service.operations.parts import Parts
 from service.replays import ReplayStore
+from service.tracing import OFF, Tracing
 
 
 class Tokens(Protocol):
@@ -52,6 +53,7 @@ class Desk:
         tokens: our own.
         oidc: those of an identity provider, which may have to be asked for its keys.
         quota: of each caller; none if they may ask as often as they like.
+        tracing: is told of every request.
     """
 
     parts: Parts
@@ -63,6 +65,7 @@ class Desk:
     readiness: Readiness
     replays: ReplayStore
     quota: Quota | None = None
+    tracing: Tracing = OFF
     limits: UploadLimits = UploadLimits()
 
 

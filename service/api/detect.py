@@ -4,12 +4,13 @@ import threading
 
 from fastapi import APIRouter, Request, Response
 
+from service.api.answers import Found, FoundFace
 from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
+from service.api.forms import DetectForm
 from service.api.multipart import Form, read_form
 from service.api.openapi import operation
 from service.api.problems import DETECT
-from service.api.schemas import DetectForm, Found, FoundFace
 from service.errors import CallerGone
 from service.operations.detect import detect
 

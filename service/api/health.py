@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from service.api.answers import Health
 from service.api.desk import AtDesk
-from service.api.schemas import Health
 
 router = APIRouter(tags=["health"])
 

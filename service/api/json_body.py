@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
-from service.api.schemas import Form
+from service.api.forms import Form
 from service.errors import CallerGone, FormInvalid, FormTypeUnsupported, UploadTooLarge, UploadTooSlow
 
 _MAX_BYTES = 64 << 10

@@ -6,6 +6,8 @@ import re
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import TracebackType
@@ -13,10 +15,24 @@ from types import TracebackType
 REQUEST: ContextVar[str | None] = ContextVar("visard_request", default=None)
 """Id of the request that is being answered."""
 
+TRACE: ContextVar[str | None] = ContextVar("visard_trace", default=None)
+"""Id of the trace that it belongs to, if it is traced."""
+
 _OURS = ("visard", "service.")
 # Ours, and signed JWTs. Nothing logs them; this is for the day when a library does.
 _TOKENS = re.compile(r"visard_[\w-]{43}|eyJ[\w-]+\.[\w-]+\.[\w-]*")
 _log = logging.getLogger("visard.process")
+
+
+@contextmanager
+def about(request: str, trace: str | None) -> Iterator[None]:
+    """Lines logged in the block name this request, and its trace if there is one."""
+    tokens = REQUEST.set(request), TRACE.set(trace)
+    try:
+        yield
+    finally:
+        REQUEST.reset(tokens[0])
+        TRACE.reset(tokens[1])
 
 
 class JsonLines(logging.Formatter):
@@ -30,8 +46,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": _message(record),
         }
-        if REQUEST.get() is not None:
-            line["request"] = REQUEST.get()
+        line |= {name: value for name, value in (("request", REQUEST.get()), ("trace", TRACE.get())) if value}
         if record.exc_info and record.exc_info[0]:
             line |= place_of(record.exc_info[0], record.exc_info[2])
         return _TOKENS.sub("***", json.dumps({**line, **getattr(record, "fields", {})}, default=str))

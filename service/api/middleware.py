@@ -1,4 +1,4 @@
-"""Around every request: its id, its log line, its metrics, and an answer whatever happens."""
+"""Around every request: its id, its log line, its metrics, its trace, and an answer whatever happens."""
 
 import logging
 import re
@@ -8,9 +8,10 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.desk import Desk
 from service.api.errors import fault
-from service.api.logs import REQUEST, place_of
-from service.metrics import Metrics
+from service.api.logs import REQUEST, about, place_of
+from service.tracing import RequestTrace
 
 _HEADER = "X-Request-Id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -29,12 +30,17 @@ class Envelope:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope))
+        desk: Desk = scope["app"].state.desk
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
-        current = REQUEST.set(request_id)
+        with desk.tracing.request(headers) as trace, about(request_id, trace.id):
+            await self._answer(scope, receive, send, desk, trace)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, desk: Desk, trace: RequestTrace) -> None:
+        request_id = scope["state"]["request_id"]
         began, status = time.perf_counter(), 0
-        metrics: Metrics = scope["app"].state.desk.metrics
-        metrics.began()
+        desk.metrics.began()
 
         async def stamped(message: Message) -> None:
             nonlocal status
@@ -50,20 +56,20 @@ class Envelope:
             if not status:
                 await fault(request_id)(scope, receive, stamped)
         finally:
-            _account(scope, metrics, status or 499, time.perf_counter() - began)
-            REQUEST.reset(current)
+            _account(scope, desk, trace, status or 499, time.perf_counter() - began)
 
 
-def _account(scope: Scope, metrics: Metrics, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", _UNMATCHED)
-    metrics.answered(route, status, seconds)
+def _account(scope: Scope, desk: Desk, trace: RequestTrace, status: int, seconds: float) -> None:
+    route, problem = getattr(scope.get("route"), "path", _UNMATCHED), scope["state"].get("problem")
+    desk.metrics.answered(route, status, seconds)
+    trace.answered(scope["method"], route, status, problem)
     fields = {
         "request": scope["state"]["request_id"],
         "method": scope["method"],
         "route": route,
         "status": status,
         "seconds": round(seconds, 4),
-        "problem": scope["state"].get("problem"),
+        "problem": problem,
         "client": scope["client"][0] if scope.get("client") else None,
     }
     _log.info("request", extra={"fields": fields})

@@ -1,40 +1,21 @@
 """The OpenAPI document: what FastAPI cannot see in routes that read their own forms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Response
+from fastapi.routing import RouteContext, iter_route_contexts
 from pydantic import BaseModel
 
+from service.api.answers import Problem
+from service.api.auth import scope_of
 from service.api.problems import Kinds, responses_of
-from service.api.schemas import (
-    AnonymizedImage,
-    ApprovalForm,
-    Approved,
-    ConsistencyProof,
-    EntryPage,
-    ErasedRecord,
-    Found,
-    InclusionProof,
-    KnownRecord,
-    Problem,
-)
 
 JsonObject = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/"
-_SHARED = (
-    AnonymizedImage,
-    ApprovalForm,
-    Approved,
-    ConsistencyProof,
-    EntryPage,
-    ErasedRecord,
-    Found,
-    InclusionProof,
-    KnownRecord,
-    Problem,
-)
+_referred: dict[str, type[BaseModel]] = {}
+"""The models that routes refer to, by name: they become components of the document."""
 _REQUEST_ID = (
     "Id of the request, in the log and in problems: the caller's own if it is 1 to 128 of letters, digits and `._:-`,"
     " otherwise one that is made."
@@ -115,7 +96,7 @@ def answers(
         "response_model": None,
         "status_code": status,
         "responses": {status: good, **responses_of(problems, _schema(Problem, ""))},
-        "openapi_extra": {"security": [{"bearer": []}]},
+        "openapi_extra": {},
     }
 
 
@@ -125,23 +106,34 @@ def complete(app: FastAPI) -> None:
 
     def openapi() -> JsonObject:
         if app.openapi_schema is None:
-            _amend(generate())
+            _amend(generate(), iter_route_contexts(app.routes))
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _amend(document: JsonObject) -> None:
+def _amend(document: JsonObject, routes: Iterable[RouteContext]) -> None:
     components = document.setdefault("components", {})
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}}
     schemas = components.setdefault("schemas", {})
-    for model in _SHARED:
+    for name, model in sorted(_referred.items()):
         schema = model.model_json_schema(ref_template=_REFERENCE + "{model}")
         schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+        schemas[name] = schema
     for operations in document["paths"].values():
         for one in operations.values():
             _name_request(one)
+    for route in routes:
+        _name_scope(route, document["paths"].get(route.path, {}))
+
+
+def _name_scope(route: RouteContext, operations: JsonObject) -> None:
+    """What the caller must be allowed (OpenAPI 3.1 lists roles here for any kind of scheme); read from the route."""
+    scope = scope_of(route)
+    if scope is not None:
+        for method in route.methods or ():
+            if method.lower() in operations:
+                operations[method.lower()]["security"] = [{"bearer": [scope.value]}]
 
 
 def _name_request(one: JsonObject) -> None:
@@ -154,6 +146,7 @@ def _name_request(one: JsonObject) -> None:
 
 def _schema(model: type[BaseModel] | None, kind: str) -> JsonObject:
     if model is not None:
+        _referred[model.__name__] = model
         return {"$ref": _REFERENCE + model.__name__}
     return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
 

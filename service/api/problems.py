@@ -82,7 +82,14 @@ RECOVER: Kinds = (
     errors.ApprovalMissing,
 )
 AUDIT: Kinds = (*CALLER, errors.ParameterInvalid, errors.AuditRangeInvalid, errors.AuditEntryUnknown)
-RECORDS: Kinds = (*CALLER, errors.ParameterInvalid, errors.RecordUnknown, errors.RecordErased, errors.AuditUnavailable)
+RECORDS: Kinds = (
+    *CALLER,
+    errors.ParameterInvalid,
+    errors.RecordUnknown,
+    errors.RecordErased,
+    errors.AuditUnavailable,
+    errors.AuditTampered,
+)
 APPROVALS: Kinds = (
     *CALLER,
     errors.FormTypeUnsupported,
@@ -94,6 +101,7 @@ APPROVALS: Kinds = (
     errors.RecordUnknown,
     errors.RecordErased,
     errors.AuditUnavailable,
+    errors.AuditTampered,
 )
 
 _REQUEST = "0b9c1e6c3a1f4f7d9a52d0c1b7f5e3a8"

@@ -7,16 +7,18 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel
 
 from service.access.principal import Principal, Scope
+from service.api.answers import ErasedRecord, KnownRecord
 from service.api.attempts import client_of
 from service.api.auth import MayAudit
 from service.api.desk import AtDesk
+from service.api.examples import AN_ID
 from service.api.logged import AllowedOrEntry
 from service.api.openapi import answers
 from service.api.problems import RECORDS
-from service.api.schemas import AN_ID, ErasedRecord, KnownRecord
 from service.audit.entry import Kind
-from service.operations.erase import EraseRequest, erase
+from service.operations.erase import erase
 from service.operations.inspect import inspect
+from service.operations.record_request import RecordRequest
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
@@ -37,13 +39,13 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
 async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record: RecordId) -> Response:
     """Answer with the facts; another tenant's record is an unknown one."""
     with desk.workers.admitted():
-        stored = await desk.workers.run(
-            request, lambda _: inspect(principal.tenant, principal.subject, record, desk.parts)
-        )
+        ask = _about(record, request, principal)
+        stored = await desk.workers.run(request, lambda _: inspect(ask, desk.parts))
     answer = KnownRecord(
         record=stored.id,
         created=stored.created,
         expires=stored.expires,
+        custodian=stored.custodian,
         key_version=stored.key_version,
         erasable=stored.erasable,
         exact_copy=stored.seal is not None,
@@ -61,13 +63,17 @@ async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record
 )
 async def erase_record(request: Request, desk: AtDesk, principal: MayErase, record: RecordId) -> Response:
     """Answer with what is gone."""
-    ask = EraseRequest(
+    with desk.workers.admitted():
+        ask = _about(record, request, principal)
+        what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
+    return Response(ErasedRecord(record=record, erased=what).model_dump_json(), media_type="application/json")
+
+
+def _about(record: UUID, request: Request, principal: Principal) -> RecordRequest:
+    return RecordRequest(
         tenant=principal.tenant,
         subject=principal.subject,
         record=record,
         request=request.state.request_id,
         client=client_of(request),
     )
-    with desk.workers.admitted():
-        what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
-    return Response(ErasedRecord(record=record, erased=what).model_dump_json(), media_type="application/json")

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.access.principal import Principal, Scope
 from service.api.attempts import client_of, log_unread
 from service.api.desk import AtDesk, Desk
+from service.api.forms import RecoverForm
 from service.api.logged import AllowedAndLogged
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
-from service.api.schemas import RecoverForm
 from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
 from service.plain_text import validated_text

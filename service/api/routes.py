@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from service import __version__
 from service.api import anonymize, approvals, audit, detect, errors, health, metrics, openapi, records, recover
@@ -12,6 +13,9 @@ from service.api.desk import Desk
 from service.api.middleware import Envelope
 
 _Lifespan = Callable[[FastAPI], Any]
+# FastAPI's own would send paths, which hold the ids of records, and texts of exceptions, which may hold anything.
+# What is traced is in `service.tracing`.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def create_api(
@@ -55,6 +59,7 @@ def _application(lifespan: _Lifespan | None, with_metrics: bool) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
     )
     for room in (anonymize, detect, recover, audit, approvals, records, health):
         app.include_router(room.router)

@@ -53,6 +53,11 @@ class Workers:
         self._limit = admitted
         self._admitted = 0
 
+    @property
+    def taken(self) -> int:
+        """Places that are held."""
+        return self._admitted
+
     @contextmanager
     def admitted(self) -> Iterator[None]:
         """Hold a place; on the event loop's thread only.

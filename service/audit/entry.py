@@ -29,6 +29,8 @@ class Kind(StrEnum):
     APPROVAL = "approval"
     ERASE = "erase"
     ERASED = "erased"
+    INSPECTION = "inspection"
+    """A question about a record that was refused."""
     FOREIGN_ATTEMPT = "foreign-attempt"
     KEY_DESTRUCTION = "key-destruction"
     """Asked for: without an entry that it was done, nobody may rely on either."""

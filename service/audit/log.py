@@ -2,22 +2,28 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, exists, insert, select
+from sqlalchemy import Connection, Engine, exists, select
 
-from service.audit.checkpoint import DEFAULT_PREFIX, origin_of
-from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt, Result, Value, entry_body
-from service.audit.head import extend
+from service.audit.appending import Added, NewEntry, add, add_denial
+from service.audit.checkpoint import DEFAULT_PREFIX
+from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt, Result, Value
 from service.audit.shipping import Shipper
 from service.audit.signing import Signer
 from service.database.engine import transaction, writing
 from service.database.tables import audit_entries
 from service.errors import AuditTampered, AuditUnavailable, Unavailable
 
+Rest = tuple[Callable[[], None], ...]
+"""What a committed denial leaves to be done, and its caller must not wait for."""
+
+_UNWRITTEN = "the audit log cannot be written"
+_WITHHELD = "the audit log cannot be written: the result is withheld"
 _log = logging.getLogger(__name__)
 
 
@@ -59,10 +65,8 @@ class AuditLog:
         Raises:
             AuditUnavailable: it is not committed; nothing may be recovered.
         """
-        body = entry_body(attempt.tenant, Kind.INTENT, attempt.id, attempt.time, attempt.fields())
-        with self._writing("the audit log cannot be written: nothing was recovered") as connection:
-            note = self._insert(connection, attempt.tenant, Kind.INTENT, attempt.id, attempt.time, body)
-        self._ship(attempt.tenant, note)
+        entry = NewEntry.of(attempt.tenant, Kind.INTENT, attempt.id, attempt.time, attempt.fields())
+        self.commit(entry, "the audit log cannot be written: nothing was recovered")
 
     def conclude(self, outcome: Outcome) -> None:
         """Commit how an attempt ended, in the log that holds its intent. An attempt ends once.
@@ -70,11 +74,21 @@ class AuditLog:
         Raises:
             AuditUnavailable: it is not committed, or has no intent, or ended before; nothing may be handed out.
         """
-        with self._writing("the audit log cannot be written: the result is withheld") as connection:
-            tenant = _tenant_of(connection, outcome.attempt)
-            body = entry_body(tenant, Kind.OUTCOME, outcome.attempt, outcome.time, outcome.fields())
-            note = self._insert(connection, tenant, Kind.OUTCOME, outcome.attempt, outcome.time, body)
-        self._ship(tenant, note)
+        with self._writing(_WITHHELD) as connection:
+            entry = _end_of(connection, outcome)
+            note = add(connection, entry, self._prefix, self._signer)
+        self._ship(entry.tenant, note)
+
+    def conclude_denied(self, outcome: Outcome, notices: Sequence[NewEntry]) -> Rest:
+        """Commit that an attempt was denied and, in the same transaction, the notices of it in other logs.
+
+        Raises:
+            AuditUnavailable: as ``conclude``.
+        """
+        with self._writing(_WITHHELD) as connection:
+            entry = _end_of(connection, outcome)
+            added = add_denial(connection, entry, notices, self._prefix, self._signer)
+        return self._rest(entry.tenant, added)
 
     def append(self, tenant: str, kind: Kind, attempt: UUID, fields: Mapping[str, Value], time: datetime) -> None:
         """Commit any other entry. An id has at most one entry of each kind.
@@ -83,10 +97,27 @@ class AuditLog:
             AuditUnavailable: it is not committed.
             AuditValueInvalid: a value cannot stand in the log.
         """
-        body = entry_body(tenant, kind, attempt, time, fields)
-        with self._writing("the audit log cannot be written") as connection:
-            note = self._insert(connection, tenant, kind, attempt, time, body)
-        self._ship(tenant, note)
+        self.commit(NewEntry.of(tenant, kind, attempt, time, fields))
+
+    def commit(self, entry: NewEntry, otherwise: str = _UNWRITTEN) -> None:
+        """Commit an entry.
+
+        Raises:
+            AuditUnavailable: it is not committed; ``otherwise`` is what it says.
+        """
+        with self._writing(otherwise) as connection:
+            note = add(connection, entry, self._prefix, self._signer)
+        self._ship(entry.tenant, note)
+
+    def commit_denied(self, denial: NewEntry, notices: Sequence[NewEntry]) -> Rest:
+        """Commit any other denial and, in the same transaction, the notices of it in other logs.
+
+        Raises:
+            AuditUnavailable: it is not committed.
+        """
+        with self._writing(_UNWRITTEN) as connection:
+            added = add_denial(connection, denial, notices, self._prefix, self._signer)
+        return self._rest(denial.tenant, added)
 
     def close_interrupted(self, now: datetime) -> list[UUID]:
         """Conclude as interrupted what has no outcome though its lease ended; returns those attempts.
@@ -126,23 +157,11 @@ class AuditLog:
         with _or_unavailable(otherwise), writing(self._engine, self._timeout) as connection:
             yield connection
 
-    def _insert(
-        self, connection: Connection, tenant: str, kind: Kind, attempt: UUID, time: datetime, body: bytes
-    ) -> str:
-        receipt = extend(connection, tenant, origin_of(self._prefix, tenant), body, self._signer)
-        connection.execute(
-            insert(audit_entries).values(
-                tenant=tenant,
-                index=receipt.index,
-                attempt=attempt,
-                kind=kind.value,
-                time=time,
-                body=body,
-                proof=receipt.proof,
-                checkpoint=receipt.checkpoint,
-            )
-        )
-        return receipt.checkpoint
+    def _rest(self, tenant: str, added: Added) -> Rest:
+        """Ship the denial's own checkpoint; those of other logs take time that would tell of them."""
+        self._ship(tenant, added.notes.pop(tenant))
+        shipments = [partial(self._ship, *note) for note in added.notes.items()]
+        return (*shipments, *(partial(self.commit, notice) for notice in added.refused))
 
     def _ship(self, tenant: str, note: str) -> None:
         if self._shipper is None:
@@ -164,14 +183,15 @@ class AuditLog:
         return [attempt for attempt, body in rows if datetime.fromisoformat(json.loads(body)["lease_until"]) <= now]
 
 
-def _tenant_of(connection: Connection, attempt: UUID) -> str:
+def _end_of(connection: Connection, outcome: Outcome) -> NewEntry:
+    """The entry of an outcome, which belongs where its intent is."""
     query = select(audit_entries.c.tenant).where(
-        audit_entries.c.attempt == attempt, audit_entries.c.kind == Kind.INTENT.value
+        audit_entries.c.attempt == outcome.attempt, audit_entries.c.kind == Kind.INTENT.value
     )
     tenant: str | None = connection.execute(query).scalar_one_or_none()
     if tenant is None:
         raise AuditUnavailable("the audit log knows nothing of this attempt: the result is withheld")
-    return tenant
+    return NewEntry.of(tenant, Kind.OUTCOME, outcome.attempt, outcome.time, outcome.fields())
 
 
 @contextmanager

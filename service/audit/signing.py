@@ -23,7 +23,11 @@ class Signer(Protocol):
 
     @property
     def public_key(self) -> bytes:
-        """The 32 bytes of the public key."""
+        """The 32 bytes of the public key.
+
+        Raises:
+            Unavailable: who holds the key does not answer.
+        """
 
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the signature.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.assembly import audit_public_key, open_audit_database
+from service.assembly import open_audit_database
 from service.audit.checkpoint import DEFAULT_PREFIX, SignedCheckpoint, origin_of
 from service.audit.export import export_lines, read_export
 from service.audit.shipping import SUFFIX
@@ -19,6 +19,7 @@ from service.commands.exits import DONE, FAULT
 from service.commands.files import read_file, write_file
 from service.errors import AuditExportDamaged, CheckpointInvalid, PublicKeyInvalid
 from service.settings import Settings
+from service.signer import audit_public_key
 
 _file = click.Path(exists=True, path_type=Path)
 

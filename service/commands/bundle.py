@@ -35,7 +35,7 @@ def info(as_json: bool) -> None:
     "--tau",
     type=float,
     nargs=4,
-    default=(0.95, 0.85, 0.75, 0.85),
+    default=(0.95, 0.95, 0.75, 0.85),
     show_default=True,
     help="Norm of the latent per coefficient: coarse, middle, fine, leftover.",
 )

@@ -1,12 +1,17 @@
 """``visard keys``: the versions of a tenant's master key, whoever holds it."""
 
 import json
+from contextlib import closing
 from typing import Any
 
 import click
 
 from service.assembly import Custody, open_custody
+from service.commands.operator import operator
+from service.environment import read_secret
+from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyVersion
+from service.keystore import open_keys
 from service.operations.shred import doomed, shred
 from service.plain_text import validated_text
 from service.settings import Settings
@@ -82,8 +87,24 @@ def destroy(tenant: str, version: int | None, up_to: int | None, reason: str, ye
         print("nothing to do: destroyed before")
 
 
+@keys.command()
+@click.option("--file", help="Holds the new passphrase; asked for if unset.")
+def passphrase(file: str | None) -> None:
+    """Change the passphrase of the local keystore; VISARD_KEYSTORE_PASSPHRASE is the one it has."""
+    with closing(open_keys(Settings())) as custodian:
+        if not isinstance(custodian, LocalKeyStore):
+            raise click.UsageError("only the local keystore has a passphrase")
+        custodian.change_passphrase(read_secret("--file", file) if file else _asked())
+    print("changed: set VISARD_KEYSTORE_PASSPHRASE to the new passphrase")
+
+
+def _asked() -> str:
+    new: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt=True, err=True)
+    return new
+
+
 def _shred(tenant: str, version: int, custody: Custody, reason: str) -> None:
-    shred(tenant, version, custody.keys, custody.records, custody.audit, subject="cli", reason=reason)
+    shred(tenant, version, custody.keys, custody.records, custody.audit, subject=operator(), reason=reason)
 
 
 def _confirm(tenant: str, chosen: dict[int, int]) -> None:

@@ -15,6 +15,7 @@ from service.assembly import open_parts
 from service.commands.choices import choice
 from service.commands.exits import exit_code, worst
 from service.commands.files import SUFFIX_OF, distinct, format_of, photos_below, read_file, write_file
+from service.commands.operator import operator
 from service.core.solver import Progress
 from service.core.transform import SCHEMES
 from service.errors import FileUnusable, VisardError
@@ -76,7 +77,7 @@ def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as
 @_json
 def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choices: Any) -> int:
     """Give the original faces of IMAGE (a file or a folder) back and write the result to OUT."""
-    request = RecoverRequest(subject="cli", record=record, **choices)
+    request = RecoverRequest(subject=operator(), record=record, **choices)
     parts = open_parts(Settings())
 
     def one(source: Path, target: Path, progress: Progress | None) -> Answer:

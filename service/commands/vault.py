@@ -1,13 +1,17 @@
 """``visard vault``: preparing Vault, for its administrator."""
 
-from typing import get_args
+from typing import Final, Literal, get_args
 
 import click
 
 from service.keys.vault_bootstrap import Kubernetes, bootstrap
 from service.keys.vault_policies import Role, policy
+from service.keys.vault_signing import signing_policy
 from service.keystore import open_vault, vault_layout
 from service.settings import Settings
+from service.signer import signing_layout
+
+_SIGNER: Final = "signer"
 
 
 @click.group()
@@ -16,10 +20,17 @@ def vault() -> None:
 
 
 @vault.command("policy")
-@click.argument("role", type=click.Choice(get_args(Role)))
-def policy_(role: Role) -> None:
-    """Print the policy of a role for the configured mode, mounts and paths."""
-    print(policy(role, vault_layout(Settings())), end="")
+@click.argument("role", type=click.Choice([*get_args(Role), _SIGNER]))
+def policy_(role: Role | Literal["signer"]) -> None:
+    """Print the policy of a role for the configured mode, mounts and paths; `signer` is what the log's key takes."""
+    settings = Settings()
+    if role != _SIGNER:
+        print(policy(role, vault_layout(settings)), end="")
+        return
+    layout = signing_layout(settings)
+    if layout is None:
+        raise click.UsageError("VISARD_AUDIT_SIGNER is not vault")
+    print(signing_policy(layout), end="")
 
 
 @vault.command("bootstrap")
@@ -29,7 +40,7 @@ def policy_(role: Role) -> None:
 @click.option("--namespace", help="Of the pods that may log in as the service.")
 @click.option("--service-account", help="Of the pods that may log in as the service.")
 def bootstrap_(approle: str, kubernetes: str, name: str, namespace: str | None, service_account: str | None) -> None:
-    """Mount the engine and write policies and roles; harmless to repeat.
+    """Mount the engine, write policies and roles, make the audit log's key if Vault has it; harmless to repeat.
 
     The credentials in the settings are an administrator's, who may do all this.
     """
@@ -41,7 +52,8 @@ def bootstrap_(approle: str, kubernetes: str, name: str, namespace: str | None, 
     settings = Settings()
     session = open_vault(settings)
     try:
-        for line in bootstrap(session, vault_layout(settings), approle, pods, name=name):
+        layouts = vault_layout(settings), approle, pods
+        for line in bootstrap(session, *layouts, name=name, signing=signing_layout(settings)):
             print(line)
     finally:
         session.close()

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Observer(Protocol):
-    """Called on the device's thread; must not raise."""
+    """Called on the device's thread; must not raise. What is about one request is told in its caller's context."""
 
     def waited(self, seconds: float) -> None:
         """The first face of a request left the queue."""

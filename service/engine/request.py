@@ -1,5 +1,6 @@
 """The faces of one caller: they get onto the device one by one, and come out together."""
 
+import contextvars
 import threading
 import time
 from collections import deque
@@ -46,6 +47,7 @@ class Request:
     result: "Future[list[Any]]" = field(default_factory=Future, init=False)
     _ends: list[Any] = field(init=False)
     _missing: int = field(init=False)
+    _caller: contextvars.Context = field(default_factory=contextvars.copy_context, init=False)
     _since: float = field(default_factory=time.perf_counter, init=False)
     _begun: bool = field(default=False, init=False)
 
@@ -63,7 +65,7 @@ class Request:
         """Be on the device with one face or more; told again and again."""
         if not self._begun:
             self._begun = True
-            self.observer.waited(self._lap())
+            self._caller.run(self.observer.waited, self._lap())
 
     def evaluated(self) -> None:
         """Tell the caller of an evaluation; if the caller raises, the request is over."""
@@ -78,7 +80,7 @@ class Request:
         self._ends[index] = end
         self._missing -= 1
         if not self._missing:
-            self.observer.solved(self._lap())
+            self._caller.run(self.observer.solved, self._lap())
             with suppress(InvalidStateError):  # given up on at shutdown
                 self.result.set_result(self._ends)
 

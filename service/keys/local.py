@@ -19,6 +19,7 @@ from service.private_files import OpenToOthers, require_private
 from service.tenancy import checked_tenant
 
 _PROTECTED = "the local keystore is protected: set VISARD_KEYSTORE_PASSPHRASE"
+_UNPROTECTED = "the local keystore has no passphrase yet: VISARD_KEYSTORE_PASSPHRASE gives it one"
 
 
 class LocalKeyStore:
@@ -120,6 +121,20 @@ class LocalKeyStore:
                 return
             remaining = tuple(key.destroyed(datetime.now(UTC)) if key is target else key for key in file.keys)
             self._wrap_all(tenant, file.model_copy(update={"keys": remaining}))
+
+    def change_passphrase(self, new: str) -> None:
+        """Protect the keystore with ``new`` instead of the passphrase it was opened with.
+
+        Raises:
+            KeysUnavailable: it was opened with none or with a wrong one, or cannot be written.
+        """
+        if self._passphrase is None:
+            raise KeysUnavailable(_PROTECTED if self._stretching.exists() else _UNPROTECTED)
+        with self._locked():
+            # Somebody else may have changed it since we opened the keystore.
+            wrapping = Wrapping.open(self._stretching, self._passphrase, self._cost)
+            wrapping.protect(self._stretching, new, self._cost)
+        self._passphrase = new
 
     def _new_key(self, tenant: str, version: int) -> StoredKey:
         if self._passphrase is None and self._stretching.exists():

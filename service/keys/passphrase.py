@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.errors import KeystoreInsecure, KeysUnavailable
 from service.keys.derive import KEY_BYTES, framed
-from service.private_files import OpenToOthers, create_durably, read_private
+from service.private_files import OpenToOthers, create_durably, read_private, replace_durably
 
 COST = 2**17
 """OWASP's recommendation for r = 8 and p = 1: 128 MiB."""
@@ -32,6 +32,8 @@ class Stretching(BaseModel):
         cost: N of scrypt; with ``block`` it decides the memory, 128 * N * r bytes.
         block: r.
         parallel: p.
+        wrapped: what wraps the master keys, wrapped with what the passphrase gives, once it is not the same: a new
+            passphrase is a new file of this kind, and no master key is touched.
         proof: of the right passphrase: zeros, wrapped. Without it two passphrases could be mixed up in one keystore.
     """
 
@@ -43,6 +45,7 @@ class Stretching(BaseModel):
     cost: int = Field(ge=2, le=2**20)
     block: int = Field(default=8, ge=1, le=8)
     parallel: int = Field(default=1, ge=1, le=16)
+    wrapped: bytes | None = None
     proof: bytes = b""
 
     def key(self, passphrase: str) -> bytes:
@@ -50,15 +53,24 @@ class Stretching(BaseModel):
         scrypt = Scrypt(salt=self.salt, length=KEY_BYTES, n=self.cost, r=self.block, p=self.parallel)
         return scrypt.derive(passphrase.encode())
 
-    def proven(self, passphrase: str) -> "Stretching":
-        """The same with its proof."""
-        return self.model_copy(update={"proof": Wrapping(self.key(passphrase)).wrap(_ZEROS, *_OF_NOBODY)})
+    def opened(self, passphrase: str) -> "Wrapping":
+        """What wraps the master keys.
+
+        Raises:
+            KeysUnavailable: the passphrase is another one, or the file was changed.
+        """
+        wrapping = Wrapping(self.key(passphrase))
+        if self.wrapped is not None:
+            wrapping = Wrapping(wrapping.unwrap(self.wrapped, *_OF_NOBODY))
+        wrapping.unwrap(self.proof, *_OF_NOBODY)
+        return wrapping
 
 
 class Wrapping:
     """Wraps master keys, each bound to its tenant and version."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._aead = AESGCM(key)
 
     def __repr__(self) -> str:
@@ -79,16 +91,28 @@ class Wrapping:
         """
         try:
             if not path.exists():
-                fresh = Stretching(salt=secrets.token_bytes(_SALT_BYTES), cost=cost).proven(passphrase)
-                create_durably(path, fresh.model_dump_json(indent=2).encode() + b"\n")
-            stretching = Stretching.model_validate_json(read_private(path) or b"")
-            wrapping = cls(stretching.key(passphrase))
+                fresh = _salted(cost)
+                create_durably(path, cls(fresh.key(passphrase))._proven(fresh))
+            return Stretching.model_validate_json(read_private(path) or b"").opened(passphrase)
         except OpenToOthers as error:
             raise KeystoreInsecure("the local keystore is accessible to other users: allow its owner only") from error
         except (OSError, ValueError) as error:
             raise KeysUnavailable("the local keystore cannot be opened with a passphrase") from error
-        wrapping.unwrap(stretching.proof, *_OF_NOBODY)
-        return wrapping
+
+    def protect(self, path: Path, passphrase: str, cost: int = COST) -> None:
+        """Have another passphrase open this wrapping, and no longer the one before.
+
+        The file is replaced at once: a crash leaves the one or the other. The caller holds the keystore's lock.
+
+        Raises:
+            KeysUnavailable: it cannot be written.
+        """
+        fresh = _salted(cost)
+        wrapped = Wrapping(fresh.key(passphrase)).wrap(self._key, *_OF_NOBODY)
+        try:
+            replace_durably(path, self._proven(fresh.model_copy(update={"wrapped": wrapped})))
+        except OSError as error:
+            raise KeysUnavailable("the local keystore cannot be written") from error
 
     def wrap(self, master: bytes, tenant: str, version: int) -> bytes:
         """Nonce, ciphertext and tag."""
@@ -105,6 +129,15 @@ class Wrapping:
             return self._aead.decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _bound(tenant, version))
         except (InvalidTag, ValueError) as error:
             raise KeysUnavailable("the local keystore does not open with this passphrase") from error
+
+    def _proven(self, stretching: Stretching) -> bytes:
+        """The file, with its proof."""
+        proven = stretching.model_copy(update={"proof": self.wrap(_ZEROS, *_OF_NOBODY)})
+        return proven.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+
+
+def _salted(cost: int) -> Stretching:
+    return Stretching(salt=secrets.token_bytes(_SALT_BYTES), cost=cost)
 
 
 def _bound(tenant: str, version: int) -> bytes:

@@ -6,6 +6,8 @@ from pathlib import Path
 import hvac
 import requests
 
+from service.transport import is_protected
+
 _MAX_REDIRECTS = 2
 
 
@@ -33,13 +35,14 @@ class VaultServer:
 
 
 class _Session(requests.Session):
-    """Follows a standby's redirect to the active node, but never out of TLS: the token travels along."""
+    """Follows a standby's redirect to the active node, but never to where others can read the token on its way."""
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         """Called before each redirect is followed."""
         before, after = str(response.request.url), str(prepared_request.url)
-        if before.startswith("https:") and not after.startswith("https:"):
-            raise requests.exceptions.InvalidURL("redirected out of TLS")
+        left_tls = before.startswith("https:") and not after.startswith("https:")
+        if left_tls or (is_protected(before) and not is_protected(after)):
+            raise requests.exceptions.InvalidURL("redirected into the open")
         super().rebuild_auth(prepared_request, response)
 
 

@@ -79,7 +79,7 @@ class VaultKvKeyStore:
         for _ in range(_ROTATIONS_AT_ONCE):
             version = self._existing(tenant)[-1] + 1
             # Not repeated: if only the answer was lost, there would be two new versions.
-            if self._write(tenant, version, again=False):
+            if self._write(tenant, version, tries=1):
                 self._current.forget(tenant)
                 self._newest(tenant)
                 return version
@@ -143,7 +143,7 @@ class VaultKvKeyStore:
             raise KeyVersionUnknown("this tenant has no such key version")
         raise KeyDestroyed("the key of this record was destroyed")
 
-    def _write(self, tenant: str, version: int, *, again: bool = True) -> bool:
+    def _write(self, tenant: str, version: int, *, tries: int | None = None) -> bool:
         """Write a fresh key where there is none; False if somebody was faster."""
         fresh = content(secrets.token_bytes(KEY_BYTES))
         try:
@@ -151,7 +151,7 @@ class VaultKvKeyStore:
                 lambda client: client.secrets.kv.v2.create_or_update_secret(
                     self._path(tenant, version), fresh, cas=0, mount_point=self._mount
                 ),
-                again=again,
+                tries=tries,
             )
         except (VaultRejected, KeysForbidden) as error:
             # Who may create but not update is forbidden to write what exists by now.

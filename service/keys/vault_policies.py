@@ -3,6 +3,7 @@
 Nobody of them may undo another's work: the service makes no keys, the operator reads none, the shredder can neither.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -95,8 +96,13 @@ Layout = KvLayout | TransitLayout
 
 def policy(role: Role, layout: Layout) -> str:
     """The policy of a role, in HCL."""
-    blocks = [f"# {_TITLES[role]}\n"]
-    for path, capabilities in (*layout.rules(role), *_OWN_TOKEN):
+    return hcl(_TITLES[role], (*layout.rules(role), *_OWN_TOKEN))
+
+
+def hcl(title: str, rules: Iterable[Rule]) -> str:
+    """A policy as Vault reads it."""
+    blocks = [f"# {title}\n"]
+    for path, capabilities in rules:
         listed = ", ".join(f'"{capability}"' for capability in capabilities)
         blocks.append(f'path "{path}" {{\n  capabilities = [{listed}]\n}}\n')
     return "\n".join(blocks)

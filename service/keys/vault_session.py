@@ -16,7 +16,7 @@ from service.keys.vault_login import Lease, Login, renewed
 
 _T = TypeVar("_T")
 
-_FIRST_PAUSE_S = 0.1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _STANDBY, _PERFORMANCE_STANDBY = 429, 473
 _LOGIN_FAILED = "this service cannot log in to the key custody now"
 _NOT_ACCEPTED = "the key custody does not accept the credentials of this service"
@@ -25,8 +25,8 @@ _NOT_ACCEPTED = "the key custody does not accept the credentials of this service
 class VaultSession:
     """Requests with a token; threads may share it. It logs in when it is first used.
 
-    A request takes at most (1 + retries) times the server's timeout for connecting and as much for reading, and a
-    login or two when the token has expired.
+    Each try of a request takes at most the server's timeout for connecting and as much for reading, and a login or two
+    when the token has expired.
     """
 
     def __init__(self, server: VaultServer, login: Login) -> None:
@@ -44,12 +44,13 @@ class VaultSession:
     def __repr__(self) -> str:
         return "VaultSession(***)"
 
-    def call(self, request: Callable[[Client], _T], *, again: bool = True) -> _T:
+    def call(self, request: Callable[[Client], _T], *, tries: int | None = None) -> _T:
         """Carry out a request and read its answer.
 
         Args:
             request: sends and validates; is given the client.
-            again: whether it may be repeated though the first one may have been carried out.
+            tries: how often it is sent at most, though an earlier one may have been carried out; one more than the
+                server's retries if None.
 
         Raises:
             VaultRejected, VaultMissing: see ``service.keys.vault_errors``.
@@ -57,10 +58,10 @@ class VaultSession:
             KeysUnavailable: it did not work in time, or our credentials are not taken.
         """
         message = ""
-        for number in range(1 + self._retries if again else 1):
+        for number in range(tries or 1 + self._retries):
             if number:
                 # Full jitter: many who failed at once must not come back at once.
-                time.sleep(random.uniform(0, _FIRST_PAUSE_S * 2**number))  # noqa: S311
+                time.sleep(random.uniform(0, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**number)))  # noqa: S311
             try:
                 return self._authorized(request)
             except VaultTransient as failure:

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from service.access.approvals import Approval
-from service.audit.entry import Kind, Result, instant
+from service.audit.appending import NewEntry
+from service.audit.entry import Kind, Result, Value, instant
 from service.errors import ApprovalInvalid, RecordErased, RecordUnknown, Refused
-from service.operations.foreign import DeniedAttempt, tell_owners
-from service.operations.parts import Parts
+from service.operations.foreign import deny
+from service.operations.parts import Books
 from service.operations.verdict import verdict
 from service.plain_text import validated_text
 
@@ -40,7 +41,7 @@ class ApproveRequest:
     client: str | None = None
 
 
-def approve(request: ApproveRequest, parts: Parts) -> Approval:
+def approve(request: ApproveRequest, books: Books) -> Approval:
     """Commit an approval behind its entry in the audit log.
 
     Raises:
@@ -52,16 +53,12 @@ def approve(request: ApproveRequest, parts: Parts) -> Approval:
     """
     approval = _approval(request)
     try:
-        _require_record(request, parts)
+        _require_record(request, books)
     except Refused as error:
-        _log(request, approval, *verdict(error), parts)
-        denied = DeniedAttempt(
-            tenant=request.tenant, subject=request.subject, attempt=approval.id, record=request.record
-        )
-        parts.afterwards(lambda: tell_owners(denied, parts))
+        deny(_entry(request, approval, *verdict(error)), request.subject, request.record, books)
         raise
-    _log(request, approval, Result.GRANTED, "approved", parts)
-    parts.approvals.add(approval)
+    books.audit.commit(_entry(request, approval, Result.GRANTED, "approved"))
+    books.approvals.add(approval)
     return approval
 
 
@@ -82,16 +79,16 @@ def _approval(request: ApproveRequest) -> Approval:
     )
 
 
-def _require_record(request: ApproveRequest, parts: Parts) -> None:
-    if request.record is None or parts.records.by_id(request.tenant, request.record) is not None:
+def _require_record(request: ApproveRequest, books: Books) -> None:
+    if request.record is None or books.records.by_id(request.tenant, request.record) is not None:
         return
-    if parts.records.removed(request.tenant, request.record):
+    if books.records.removed(request.tenant, request.record):
         raise RecordErased("the record was erased or has expired")
     raise RecordUnknown("there is no such record")
 
 
-def _log(request: ApproveRequest, approval: Approval, result: Result, detail: str, parts: Parts) -> None:
-    fields = {
+def _entry(request: ApproveRequest, approval: Approval, result: Result, detail: str) -> NewEntry:
+    fields: dict[str, Value] = {
         "case": approval.case,
         "client": request.client,
         "detail": detail,
@@ -102,4 +99,4 @@ def _log(request: ApproveRequest, approval: Approval, result: Result, detail: st
         "result": result.value,
         "subject": request.subject,
     }
-    parts.audit.append(request.tenant, Kind.APPROVAL, approval.id, fields, approval.created)
+    return NewEntry.of(request.tenant, Kind.APPROVAL, approval.id, approval.created, fields)

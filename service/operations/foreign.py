@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from service.audit.appending import NewEntry
 from service.audit.entry import Kind
-from service.operations.parts import Parts
+from service.operations.parts import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,33 +16,49 @@ class DeniedAttempt:
     Attributes:
         tenant: of the caller.
         subject: of the caller.
-        attempt: its id in the caller's own log; None for a mere question, which leaves nothing there.
+        attempt: its id in the caller's own log.
         record: the record it named.
         pixels_digest: SHA-256 of the pixels it handed in.
     """
 
     tenant: str
     subject: str
-    attempt: UUID | None = None
+    attempt: UUID
     record: UUID | None = None
     pixels_digest: bytes | None = None
 
 
-def tell_owners(denied: DeniedAttempt, parts: Parts) -> None:
-    """Leave an entry in the log of every other tenant whose record was meant, after the answer to the caller.
+def notices_of(denied: DeniedAttempt, books: Books) -> list[NewEntry]:
+    """What the log of every other tenant whose record was meant has to say.
 
-    Looking for the owner, and writing into a log that others may hold, takes time that would tell the caller
-    whether there is one. Nothing the caller wrote is passed on: a reason would be a way to write into another
-    tenant's log.
+    Nothing the caller wrote is passed on: a reason would be a way to write into another tenant's log.
 
     Raises:
-        AuditUnavailable, DatabaseUnavailable: an owner could not be told.
+        DatabaseUnavailable: it cannot be known whose record was meant.
     """
-    for owner, record in parts.records.owners(denied.record, denied.pixels_digest, but=denied.tenant):
-        fields = {
-            "by_attempt": None if denied.attempt is None else str(denied.attempt),
-            "by_subject": denied.subject,
-            "by_tenant": denied.tenant,
-            "record": str(record),
-        }
-        parts.audit.append(owner, Kind.FOREIGN_ATTEMPT, uuid4(), fields, datetime.now(UTC))
+    return [
+        NewEntry.of(
+            owner,
+            Kind.FOREIGN_ATTEMPT,
+            uuid4(),
+            datetime.now(UTC),
+            {
+                "by_attempt": str(denied.attempt),
+                "by_subject": denied.subject,
+                "by_tenant": denied.tenant,
+                "record": str(record),
+            },
+        )
+        for owner, record in books.records.owners(denied.record, denied.pixels_digest, but=denied.tenant)
+    ]
+
+
+def deny(denial: NewEntry, subject: str, record: UUID | None, books: Books) -> None:
+    """Commit a denial of ``subject``, and with it what the owner of the record has to be told.
+
+    Raises:
+        AuditUnavailable, DatabaseUnavailable: neither is committed.
+    """
+    denied = DeniedAttempt(tenant=denial.tenant, subject=subject, attempt=denial.attempt, record=record)
+    for rest in books.audit.commit_denied(denial, notices_of(denied, books)):
+        books.afterwards(rest)

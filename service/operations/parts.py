@@ -17,8 +17,32 @@ from service.operations.phases import NOBODY, Observer
 from service.records.store import RecordStore
 from service.weights.bundles import Bundles
 
+Afterwards = Callable[[Callable[[], None]], None]
+"""Runs what must not be waited for by the caller."""
 
-def _at_once(call: Callable[[], None]) -> None:
+
+class Books(Protocol):
+    """What a verb needs that touches no image: the tables, and the audit log."""
+
+    @property
+    def approvals(self) -> ApprovalStore:
+        """What was approved."""
+
+    @property
+    def records(self) -> RecordStore:
+        """What may be recovered."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """What was done."""
+
+    @property
+    def afterwards(self) -> Afterwards:
+        """Where nobody waits it may run at once."""
+
+
+def at_once(call: Callable[[], None]) -> None:
+    """Run it now, as nobody waits."""
     call()
 
 
@@ -80,4 +104,4 @@ class Parts:
     limits: Limits = Limits()
     max_faces: int | None = None
     observer: Observer = NOBODY
-    afterwards: Callable[[Callable[[], None]], None] = _at_once
+    afterwards: Afterwards = at_once

@@ -19,7 +19,7 @@ from service.errors import (
 from service.faces.layout import NOBODY
 from service.imaging import OutputFormat, Picture, decode, encode, pixels_digest
 from service.operations.evidence import Binding, bind, drawn_from
-from service.operations.foreign import tell_owners
+from service.operations.foreign import notices_of
 from service.operations.opening import Found, open_record
 from service.operations.parts import Parts
 from service.operations.phases import timed
@@ -112,13 +112,14 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     try:
         answer = _recover(data, request, parts, progress, trail, attempt)
     except BaseException as error:
-        result, detail = verdict(error)
-        parts.audit.conclude(trail.outcome(attempt.id, result, detail))
+        outcome = trail.outcome(attempt.id, *verdict(error))
+        if isinstance(error, Refused):
+            for rest in parts.audit.conclude_denied(outcome, notices_of(trail.denied(attempt), parts)):
+                parts.afterwards(rest)
+        else:
+            parts.audit.conclude(outcome)
         if trail.approval is not None:
             parts.approvals.release(attempt.id)
-        if isinstance(error, Refused):
-            denied = trail.denied(attempt)
-            parts.afterwards(lambda: tell_owners(denied, parts))
         raise
     parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
     return answer

@@ -27,7 +27,7 @@ class Ends:
     t0: float = 0.02
     t0_lossy: float = 0.04
     t1: float = 0.98
-    tau: Taus = (0.95, 0.85, 0.75, 0.85)
+    tau: Taus = (0.95, 0.95, 0.75, 0.85)
 
 
 def make_bundle(

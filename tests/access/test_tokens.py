@@ -103,6 +103,22 @@ def test_an_expired_token_is_refused_and_known_to_the_audit_log(tokens: TokenSto
     assert caught.value.principal == Principal("alice", "acme", BOTH)
 
 
+def test_tokens_that_end_soon_are_counted(tokens: TokenStore, clock: Clock) -> None:
+    week = timedelta(days=7)
+    for tenant, lifetime in (("acme", 30), ("globex", 20), ("acme", 40)):
+        tokens.create(tenant, "alice", BOTH, START + timedelta(days=lifetime))
+    tokens.create("acme", "bob", BOTH)
+    revoked, _ = tokens.create("acme", "bob", BOTH, START + timedelta(days=30))
+    tokens.revoke(revoked.id)
+    assert tokens.expiring(week) == 0
+    clock.advance(days=24)
+    # It was made for no longer, so that its end surprises nobody.
+    tokens.create("acme", "visitor", BOTH, START + timedelta(days=25))
+    assert tokens.expiring(week) == 1
+    clock.advance(days=6)
+    assert tokens.expiring(week) == 0
+
+
 def test_a_revoked_token_is_refused_and_known_to_the_audit_log(tokens: TokenStore, clock: Clock) -> None:
     info, token = tokens.create("acme", "alice", BOTH)
     _, other = tokens.create("acme", "bob", BOTH)

@@ -1,18 +1,27 @@
 """What is measured, and measurements at a port of their own."""
 
+import asyncio
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.access.principal import Scope
+from service.access.tokens import TokenStore
 from service.app import create_app
+from service.assembly import open_access
 from service.errors import AddressUnusable
 from service.metrics import Metrics
 from service.settings import Settings
-from tests.api.conftest import Service, assert_problem, close
+from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
+from tests.api.test_lifecycle import PATIENCE_S, Gated, _at
+from tests.certificates import written
+from tests.waiting import until
 
 
 def _free_port() -> int:
@@ -73,6 +82,47 @@ def test_operations_tell_their_phases(
         service.app.state.desk = desk
     assert answer.status_code == 200
     assert list(dict.fromkeys(ear.heard)) == phases
+
+
+def test_places_that_are_held_are_measured(service: Service, grey: bytes) -> None:
+    part = Gated(service.desk.parts.detector)
+    with (
+        _at(service, replace(service.desk, parts=replace(service.desk.parts, detector=part))),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        asked = pool.submit(service.post, "/v1/detect", "all", grey)
+        assert part.begun.wait(PATIENCE_S)
+        measured = service.request("GET", "/metrics").text
+        part.gate.set()
+        asked.result(PATIENCE_S)
+    assert "visard_requests_admitted 1.0" in measured
+    assert "visard_requests_admitted_limit 32.0" in measured
+    assert "visard_requests_admitted 0.0" in service.request("GET", "/metrics").text
+
+
+def test_what_ends_soon_is_measured(tmp_path: Path, settings_for: Callable[[Path], Settings]) -> None:
+    end = datetime(2030, 1, 2, tzinfo=UTC)
+    settings = settings_for(tmp_path / "home").model_copy(update={"vault_ca": written(tmp_path / "ca.pem", end)})
+    app = create_app(settings)
+    alone = Service(app, make_tokens(app.state.desk.tokens))
+    with open_access(settings) as access:
+        long_ago = TokenStore(
+            access.tokens._engine, access.tokens._pepper, lambda: datetime.now(UTC) - timedelta(days=30)
+        )
+        long_ago.create(TENANT, "camera", [Scope.ANONYMIZE], datetime.now(UTC) + timedelta(days=1))
+
+    def noted() -> bool:
+        return 'file="vault_ca"' in alone.request("GET", "/metrics").text
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(until, noted)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, live()).result(PATIENCE_S)
+    measured = dict(line.rsplit(" ", 1) for line in app.state.desk.metrics.render().decode().splitlines())
+    assert float(measured['visard_certificate_expiry_timestamp_seconds{file="vault_ca"}']) == end.timestamp()
+    assert float(measured["visard_tokens_expiring"]) == 1
 
 
 def test_from_the_start(service: Service) -> None:

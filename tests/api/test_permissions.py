@@ -1,18 +1,25 @@
 """Who may do what, and what the audit log says about those who may not."""
 
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
+from sqlalchemy import event
 
 from service.access.principal import Scope
 from service.api import workers
-from service.api.auth import Allowed
-from service.audit.log import AuditLog
-from service.errors import AuditUnavailable
-from tests.api.conftest import OTHER, Service, assert_problem, encoded, pixels_of
+from service.api.auth import scope_of
+from service.audit import appending
+from service.audit.checkpoint import SignedCheckpoint
+from service.audit.head import Receipt
+from service.audit.signing import LocalSigner, Signer
+from service.errors import AuditTampered
+from tests.api.conftest import OTHER, TENANT, Service, assert_problem, encoded, pixels_of
 
 ROUTES = {
     "POST /v1/anonymize": Scope.ANONYMIZE,
@@ -36,26 +43,20 @@ ROUTES = {
 }
 
 
-def _scope(route: object) -> Scope | None:
-    dependencies = route.dependant.dependencies if isinstance(route, APIRoute) else []
-    scopes = [d.call.scope for d in dependencies if isinstance(d.call, Allowed)]
-    return scopes[0] if scopes else None
-
-
 def test_every_route_needs_the_scope_it_should(service: Service) -> None:
-    found = {}
-    for route in _flat(service.app.routes):
-        for method in route.methods - {"HEAD"}:
-            found[f"{method} {route.path}"] = _scope(route)
+    found = {
+        f"{method} {route.path}": scope_of(route)
+        for route in iter_route_contexts(service.app.routes)
+        for method in route.methods - {"HEAD"}
+    }
     assert found == ROUTES
 
 
-def _flat(routes: list[object]) -> list[object]:
-    found = []
-    for route in routes:
-        inner = getattr(route, "original_router", None)
-        found += _flat(inner.routes) if inner is not None else [route]
-    return found
+def test_the_document_names_the_scope_of_every_operation(service: Service) -> None:
+    for path, operations in service.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            scope = ROUTES[f"{method.upper()} {path}"]
+            assert operation.get("security") == (None if scope is None else [{"bearer": [scope.value]}])
 
 
 @pytest.mark.parametrize("route", [route for route, scope in ROUTES.items() if scope])
@@ -147,20 +148,108 @@ def test_the_owner_learns_of_an_attempt_on_its_record(
         assert "forged" not in str(told) and "scoop" not in str(told)
 
 
+@pytest.fixture
+def shipped(service: Service) -> Path:
+    """Where checkpoints are kept outside the database."""
+    (found,) = Path(service.desk.parts.audit._engine.url.database).parent.glob("audit-checkpoints")
+    return found
+
+
+@pytest.fixture
+def nothing_afterwards(service: Service) -> Iterator[None]:
+    """As if the process were killed at once behind its answers: what these leave to be done waits."""
+    go = threading.Event()
+    service.desk.workers.afterwards(lambda: go.wait() and None)
+    yield
+    go.set()
+    service.settle()
+
+
+def test_the_owners_entry_is_committed_before_the_answer(
+    service: Service, anonymized: httpx.Response, nothing_afterwards: None
+) -> None:
+    record = anonymized.headers["x-visard-record"]
+    for ask in (
+        lambda: service.post("/v1/recover", "other", anonymized.content, reason="test"),
+        lambda: service.request("GET", f"/v1/records/{record}", "other-audit"),
+        lambda: service.request("DELETE", f"/v1/records/{record}", "other-erase"),
+    ):
+        before = len(service.entries())
+        assert_problem(ask(), 404, "record-unknown")
+        (told,) = service.entries()[before:]
+        assert (told["kind"], told["by_attempt"]) == ("foreign-attempt", service.entries(OTHER)[-1]["attempt"])
+
+
+def test_the_owners_checkpoint_is_shipped_too(service: Service, anonymized: httpx.Response, shipped: Path) -> None:
+    service.post("/v1/recover", "other", anonymized.content, reason="test")
+    service.settle()
+    for tenant in (TENANT, OTHER):
+        note = (shipped / f"{tenant}.checkpoint").read_text()
+        assert SignedCheckpoint.parse(note).checkpoint.size == len(service.entries(tenant))
+
+
+def test_whether_there_is_an_owner_makes_no_difference_to_the_work(
+    service: Service, anonymized: httpx.Response, photo: bytes
+) -> None:
+    """Of a record of somebody else and of one of nobody: the same statements and as many signatures."""
+    record = anonymized.headers["x-visard-record"]
+    for ask in (
+        lambda record: service.post("/v1/recover", "other", photo, reason="test", record=record),
+        lambda record: service.request("GET", f"/v1/records/{record}", "other-audit"),
+        lambda record: service.request("DELETE", f"/v1/records/{record}", "other-erase"),
+    ):
+        work = [_work_of(service, lambda ask=ask, of=of: ask(of)) for of in (record, uuid4())]
+        assert work[0] == work[1]
+        assert {"SAVEPOINT", "signature"} <= set(work[0])
+
+
+def _work_of(service: Service, ask: Callable[[], object]) -> list[str]:
+    """Every statement of a request, and every signature; the end of a savepoint is one, whatever it is."""
+    ends = {"RELEASE": "SAVEPOINT", "ROLLBACK": "SAVEPOINT"}
+    work: list[str] = []
+    real = LocalSigner.sign
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        words = statement.split()
+        work.append(ends.get(words[0], " ".join(words[: 1 if words[0] == "SAVEPOINT" else 3])))
+
+    def sign(self: LocalSigner, message: bytes) -> bytes:
+        work.append("signature")
+        return real(self, message)
+
+    engine = service.desk.parts.audit._engine
+    service.settle()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LocalSigner, "sign", sign)
+            ask()
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return sorted(work)
+
+
+def _owners_log_closed(patch: pytest.MonkeyPatch, times: int) -> None:
+    """So many times an owner's log takes no notice."""
+    real, failures = appending.extend, iter([AuditTampered("secret words")] * times)
+
+    def extend(connection: Any, tenant: str, origin: str, body: bytes, signer: Signer) -> Receipt:
+        if b"by_subject" in body:
+            for failure in failures:
+                raise failure
+        return real(connection, tenant, origin, body, signer)
+
+    patch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
+    patch.setattr(appending, "extend", extend)
+
+
 def test_an_owner_is_told_as_soon_as_its_log_can_be_written(
     service: Service, anonymized: httpx.Response, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, failures = AuditLog.append, iter([AuditUnavailable("busy")] * 2)
-
-    def append(*arguments: Any) -> None:
-        for failure in failures:
-            raise failure
-        real(*arguments)
-
-    monkeypatch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
-    monkeypatch.setattr(AuditLog, "append", append)
+    _owners_log_closed(monkeypatch, times=3)
     before = len(service.entries())
     service.post("/v1/recover", "other", anonymized.content, reason="test")
+    service.settle()
     assert [entry["kind"] for entry in service.entries()[before:]] == ["foreign-attempt"]
 
 
@@ -175,22 +264,15 @@ def test_nobody_is_told_of_an_attempt_on_nothing(service: Service, anonymized: h
 def test_an_owner_that_cannot_be_told_changes_no_answer(
     service: Service, anonymized: httpx.Response, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
-        raise AuditUnavailable("secret words")
-
-    monkeypatch.setattr(workers, "_PAUSES_S", (0.001, 0.001))
-
     expected = service.post("/v1/recover", "other", anonymized.content, reason="test")
-    monkeypatch.setattr(AuditLog, "append", fail)
+    _owners_log_closed(monkeypatch, times=100)
+    before = len(service.entries(OTHER))
     answer = service.post("/v1/recover", "other", anonymized.content, reason="test")
-    service.entries()
+    service.settle()
     assert_problem(answer, 404, "record-unknown")
     assert _without_instance(answer) == _without_instance(expected)
-    assert (
-        caplog.text.count("AuditUnavailable") == 1
-        and "AuditUnavailable" in caplog.text
-        and "secret words" not in caplog.text
-    )
+    assert [entry["kind"] for entry in service.entries(OTHER)[before:]] == ["intent", "outcome"]
+    assert caplog.text.count("AuditTampered") == 1 and "secret words" not in caplog.text
 
 
 def test_a_tampered_record_is_an_unknown_one(service: Service, anonymized: httpx.Response, photo: bytes) -> None:

@@ -34,11 +34,13 @@ def test_what_is_known_of_a_record(service: Service, made: httpx.Response) -> No
     assert answer.status_code == 200
     facts = answer.json()
     assert facts["record"] == made.headers["x-visard-record"]
-    assert (facts["erasable"], facts["exact_copy"], facts["expires"], facts["key_version"]) == (False, True, None, 1)
+    assert (facts["erasable"], facts["exact_copy"], facts["expires"]) == (False, True, None)
+    assert (facts["custodian"], facts["key_version"]) == ("local", 1)
     assert set(facts) == {
         "record",
         "created",
         "expires",
+        "custodian",
         "key_version",
         "erasable",
         "exact_copy",

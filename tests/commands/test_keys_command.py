@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from service.assembly import open_custody
 from service.commands.keys import keys as keys_command
+from service.commands.operator import operator
 from service.custodian import Custodian
 from service.records.store import RecordStore, StoredRecord
 from service.settings import Settings
@@ -110,7 +111,7 @@ def test_destruction_asks_reports_and_is_audited(
     asked_for, destroyed = entries(tenant)
     assert (asked_for["kind"], destroyed["kind"]) == ("key-destruction", "key-destroyed")
     assert asked_for["attempt"] == destroyed["attempt"]
-    assert (asked_for["reason"], asked_for["subject"]) == ("case 4711", "cli")
+    assert (asked_for["reason"], asked_for["subject"]) == ("case 4711", operator())
     for entry in (asked_for, destroyed):
         assert (entry["custodian"], entry["key_version"], entry["images"]) == (custodian, 1, 2)
     assert visard(*("keys", *arguments)) == 0
@@ -171,3 +172,49 @@ def test_errors_are_one_line_and_an_exit_code(
     assert captured.err.startswith("visard: ") and captured.err.count("\n") == 1
     assert words in captured.err
     assert entries(tenant) == []
+
+
+@pytest.fixture
+def protected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A tenant whose keys are under the passphrase ``first``."""
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_KEYSTORE_PASSPHRASE", "first")
+    assert visard("tenant", "create", "acme") == 0
+    return "acme"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_passphrase_is_changed(
+    asked: bool, protected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (file := tmp_path / "new").write_text("second\n")
+    typed = CliRunner().invoke(
+        keys_command, ["passphrase", *([] if asked else ["--file", str(file)])], input="second\nsecond\n"
+    )
+    assert typed.exit_code == 0 and "second" not in typed.output
+    assert visard("keys", "rotate", "--tenant", protected) == 1
+    monkeypatch.setenv("VISARD_KEYSTORE_PASSPHRASE", "second")
+    assert visard("keys", "rotate", "--tenant", protected) == 0
+
+
+def test_what_is_no_new_passphrase_changes_nothing(
+    protected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (empty := tmp_path / "empty").write_text("\n")
+    assert visard("keys", "passphrase", "--file", empty) == visard("keys", "passphrase", "--file", tmp_path) == 1
+    assert CliRunner().invoke(keys_command, ["passphrase"], input="second\nthird\n").exit_code == 1
+    monkeypatch.setenv("VISARD_KEYSTORE_PASSPHRASE", "wrong")
+    (file := tmp_path / "new").write_text("second")
+    capsys.readouterr()
+    assert visard("keys", "passphrase", "--file", file) == 1
+    assert "does not open with this passphrase" in capsys.readouterr().err
+    monkeypatch.setenv("VISARD_KEYSTORE_PASSPHRASE", "first")
+    assert visard("keys", "rotate", "--tenant", protected) == 0
+
+
+def test_vault_has_no_passphrase(vault_double: Double, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in {"HOME": tmp_path, "KEYSTORE": "vault", "VAULT_ADDR": vault_double.url}.items():
+        monkeypatch.setenv(f"VISARD_{name}", str(value))
+    monkeypatch.setenv("VISARD_VAULT_AUTH", "token")
+    monkeypatch.setenv("VISARD_VAULT_TOKEN", vault_double.token)
+    assert visard("keys", "passphrase", "--file", tmp_path) == 2

@@ -1,9 +1,11 @@
 """``visard vault``, as Vault's administrator meets it."""
 
+import base64
 from pathlib import Path
 
 import pytest
 
+from service.audit.signing import read_public_pem
 from tests.commands.visard import visard
 from tests.vault.running import Double
 
@@ -34,10 +36,30 @@ def test_policies_are_printed_for_the_settings(administrator: Double, capsys: py
     assert f'path "{administrator.name}-new/keys/+/trim"' in capsys.readouterr().out
 
 
+def test_the_key_of_the_audit_log_is_made_and_its_public_key_shown(
+    administrator: Double, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    mount = f"{administrator.name}-log"
+    monkeypatch.setenv("VISARD_AUDIT_SIGNER", "vault")
+    monkeypatch.setenv("VISARD_AUDIT_VAULT_MOUNT", mount)
+    assert visard("audit", "public-key") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert visard("vault", "bootstrap") == 0
+    assert f"made the key checkpoints in {mount}" in capsys.readouterr().out
+    assert visard("audit", "public-key") == 0
+    shown = read_public_pem(capsys.readouterr().out.encode())
+    named = administrator.ask("GET", f"{mount}/keys/checkpoints")["data"]["keys"]["1"]["public_key"]
+    assert shown == base64.b64decode(named)
+    assert visard("vault", "policy", "signer") == 0
+    assert f'path "{mount}/sign/checkpoints"' in capsys.readouterr().out
+    assert not list(tmp_path.rglob("*.pem"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         ("policy king", 2, "king"),
+        ("policy signer", 2, "VISARD_AUDIT_SIGNER"),
         ("bootstrap --namespace visard", 2, "both"),
         ("bootstrap --name a", 1, "credentials"),
     ],

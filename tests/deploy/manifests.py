@@ -1,8 +1,8 @@
 """The deployment files, read once for all tests."""
 
 import re
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,6 @@ SERVICES: dict[str, Any] = COMPOSE["services"]
 ROOTS = ("overlays/production", "overlays/gpu", "migration")
 """What is applied to a cluster."""
 
-kubectl = shutil.which("kubectl")
-
 
 def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object that a file holds in full, with the file's name: neither patches nor kustomizations."""
@@ -32,7 +30,7 @@ def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def rendered(root: str) -> list[dict[str, Any]]:
     """What ``kubectl apply -k`` would send."""
-    command = [kubectl or "kubectl", "kustomize", str(KUBERNETES / root)]
+    command = [Path(sys.executable).with_name("kubectl"), "kustomize", KUBERNETES / root]
     return list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 

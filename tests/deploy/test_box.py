@@ -31,7 +31,7 @@ status)
 "operator init"*) touch {state}/initialised; printf 'Unseal Key 1: the key\\n\\nInitial Root Token: the root\\n' ;;
 "write sys/unseal key=-") [ "$(cat)" = "the key" ] && touch {state}/unsealed ;;
 "audit list") exit 2 ;;
-*secret-id) [ "$VAULT_TOKEN" = "the root" ] && echo "a secret id" ;;
+*/secret-id) [ "$VAULT_TOKEN" = "the root" ] && echo "secret id of $4" ;;
 esac
 """
 
@@ -49,7 +49,7 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """The files that were made below ``tmp_path``, and whose they are."""
     made: dict[str, int] = {}
     monkeypatch.setattr(os, "chown", lambda path, user, _: made.update({path.relative_to(tmp_path).as_posix(): user}))
-    for name in ("postgres", "vault", "visard", "grafana"):
+    for name in ("postgres", "owner", "vault", "service", "operator", "grafana"):
         (tmp_path / name).mkdir()
     return made
 
@@ -57,10 +57,12 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 def test_secrets_are_readable_by_their_reader_alone(tmp_path: Path, owners: dict[str, int]) -> None:
     _load("secrets").main(tmp_path)
     assert {name for name, user in owners.items() if user == 10001} == {
-        "visard/database-owner-url",
-        "visard/database-service-url",
-        "visard/token-pepper",
-        "visard/vault-ca.pem",
+        "owner/database-url",
+        *(
+            f"{role}/{name}"
+            for role in ("service", "operator")
+            for name in ("database-url", "token-pepper", "vault-ca.pem")
+        ),
     }
     for name in owners:
         public = name.endswith(("ca.pem", "certificate.pem"))
@@ -69,15 +71,16 @@ def test_secrets_are_readable_by_their_reader_alone(tmp_path: Path, owners: dict
 
 def test_both_sides_have_the_same_passwords(tmp_path: Path, owners: dict[str, int]) -> None:
     _load("secrets").main(tmp_path)
-    for role in ("owner", "service"):
-        url = urlsplit((tmp_path / f"visard/database-{role}-url").read_text())
+    for folder, role in (("owner", "owner"), ("service", "service"), ("operator", "service")):
+        url = urlsplit((tmp_path / folder / "database-url").read_text())
         assert (url.username, url.hostname) == (f"visard_{role}", "postgres")
         assert url.password == (tmp_path / f"postgres/{role}-password").read_text()
+    assert (tmp_path / "service/token-pepper").read_text() == (tmp_path / "operator/token-pepper").read_text()
 
 
 def test_vaults_certificate_names_it(tmp_path: Path, owners: dict[str, int]) -> None:
     _load("secrets").main(tmp_path)
-    certificate = x509.load_pem_x509_certificate((tmp_path / "visard/vault-ca.pem").read_bytes())
+    certificate = x509.load_pem_x509_certificate((tmp_path / "service/vault-ca.pem").read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["vault"]
     assert certificate.not_valid_before_utc < datetime.now(UTC) < certificate.not_valid_after_utc
@@ -86,7 +89,7 @@ def test_vaults_certificate_names_it(tmp_path: Path, owners: dict[str, int]) -> 
 
 def test_secrets_stay_once_they_are_complete(tmp_path: Path, owners: dict[str, int]) -> None:
     secrets = _load("secrets")
-    pepper = tmp_path / "visard/token-pepper"
+    pepper = tmp_path / "service/token-pepper"
     secrets.main(tmp_path)
     first = pepper.read_text()
     secrets.main(tmp_path)
@@ -119,15 +122,15 @@ class _Box:
     """Where ``vault.sh`` runs: its directories below ``folder``, and a Vault that does what it is told."""
 
     def __init__(self, folder: Path) -> None:
-        self.state, self.unseal, self.visard = (folder / name for name in ("state", "unseal", "visard"))
+        self.state, self.unseal, self.run = (folder / name for name in ("state", "unseal", "run"))
         self._bin = folder / "bin"
-        for path in (self.state, self.unseal, self.visard, self._bin):
-            path.mkdir()
+        for path in (self.state, self.unseal, self._bin, self.run / "service", self.run / "operator"):
+            path.mkdir(parents=True)
         self._tool("vault", _VAULT.format(state=self.state))
         self._tool("chown", "#!/bin/sh\n")
         self._script = folder / "vault.sh"
         text = (_SCRIPTS / "vault.sh").read_text().replace("/unseal/", f"{self.unseal}/")
-        text = text.replace("/run/visard/", f"{self.visard}/").replace("/deploy/vault/", f"{folder}/vault/")
+        text = text.replace("/run/", f"{self.run}/").replace("/deploy/vault/", f"{folder}/vault/")
         self._script.write_text(text)
         (folder / "vault").mkdir()
         (folder / "vault" / "bootstrap.sh").write_text("vault prepared-by-bootstrap\n")
@@ -157,7 +160,9 @@ def test_vault_is_initialised_unsealed_and_prepared_once(tmp_path: Path) -> None
     ]
     assert asked[-1] == "token revoke -self"
     assert [path.name for path in box.unseal.iterdir()] == ["key"]
-    assert (box.visard / "vault-service-secret-id").read_text() == "a secret id\n"
+    for role in ("service", "operator"):
+        secret_id = (box.run / role / "vault-secret-id").read_text()
+        assert secret_id == f"secret id of auth/approle/role/visard-{role}/secret-id\n"
     assert box.start() == (0, [])
 
 

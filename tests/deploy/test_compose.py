@@ -68,6 +68,31 @@ def test_only_the_service_itself_is_reached_from_outside_its_networks() -> None:
     ]
 
 
+def test_every_role_sees_its_own_secrets_alone() -> None:
+    seen = {
+        name: {mount.split(":")[0] for mount in service.get("volumes", []) if "-secrets:" in mount}
+        for name, service in SERVICES.items()
+        if name != "secrets"
+    }
+    assert {name: secrets for name, secrets in seen.items() if secrets} == {
+        "postgres": {"postgres-secrets"},
+        "migrate": {"owner-secrets"},
+        "grants": {"owner-secrets"},
+        "vault": {"vault-secrets"},
+        # Vault's certificate; its key is readable by Vault's user alone.
+        "vault-bootstrap": {"vault-secrets", "service-secrets", "operator-secrets"},
+        "tenant": {"operator-secrets"},
+        "visard": {"service-secrets"},
+        "grafana": {"grafana-secrets"},
+    }
+    writable = {
+        name
+        for name, service in SERVICES.items()
+        if any("-secrets:" in mount and not mount.endswith(":ro") for mount in service.get("volumes", []))
+    }
+    assert writable == {"secrets", "vault-bootstrap"}
+
+
 def test_vault_is_a_server_with_its_data_in_files() -> None:
     assert SERVICES["vault"]["command"] == ["server", "-config=/deploy/vault.hcl"]
     configuration = (ROOT / "deploy/compose/vault.hcl").read_text()
@@ -76,4 +101,4 @@ def test_vault_is_a_server_with_its_data_in_files() -> None:
 
 def test_images_are_of_a_named_version() -> None:
     foreign = [service["image"] for service in SERVICES.values() if "build" not in service]
-    assert all(re.search(r":v?\d", image) for image in foreign)
+    assert all(re.search(r":v?\d+\.\d+", image) for image in foreign)

@@ -7,7 +7,7 @@ import pytest
 
 from service.api import openapi_document
 from service.settings import Settings
-from tests.deploy.manifests import KUBERNETES, ROOTS, kubectl, pod_specs, rendered, whole_objects
+from tests.deploy.manifests import KUBERNETES, ROOTS, pod_specs, rendered, whole_objects
 
 _VERSIONS = ("1.30", "1.34")
 _OBJECTS = list(whole_objects())
@@ -28,7 +28,6 @@ def test_objects_follow_the_schemas(version: str) -> None:
             assert one["metadata"]["name"], name
 
 
-@pytest.mark.skipif(kubectl is None, reason="no kubectl to render with")
 @pytest.mark.parametrize("root", ROOTS)
 def test_what_would_be_applied_follows_the_schemas(root: str) -> None:
     sent = rendered(root)

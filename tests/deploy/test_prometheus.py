@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from service.settings import Settings
 from tests.api.conftest import encoded
+from tests.certificates import written
 from tests.deploy.prometheus import SHIPPED, Prometheus, binary, scraping
 from tests.serving import ANALYTIC, Installation, serving
 
@@ -68,8 +70,9 @@ def prometheus(
     folder = tmp_path_factory.mktemp("prometheus")
     installation = Installation.make(Settings(home=folder / "home", weights=small_bundle))
     photo = encoded(portrait)
+    certificate = written(folder / "ca.pem", datetime.now(UTC) + timedelta(days=30))
     with (
-        serving(installation, ANALYTIC) as service,
+        serving(installation, ANALYTIC, VISARD_VAULT_CA=str(certificate)) as service,
         scraping(service.url.removeprefix("http://"), folder) as server,
     ):
         server.wait_for('visard_requests_total{route="/metrics"}')

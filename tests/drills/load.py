@@ -6,6 +6,7 @@ usage: python -m tests.drills.load [--clients N] [--seconds S]
 import argparse
 import itertools
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -38,12 +39,16 @@ class Answer:
         what: was asked for.
         seconds: it took.
         attempt: in the audit log, if any.
+        record: that was made, if any.
+        at: when it came; of a clock that never goes back.
     """
 
     what: str
     status: int
     seconds: float
     attempt: str | None
+    record: str | None
+    at: float
 
 
 class Visitor:
@@ -57,7 +62,14 @@ class Visitor:
     def ask(self, what: str) -> Answer:
         path, fields = WISHES[what]
         answer = self.service.post(path, "all", self._image if "reason" in fields else self._photo, **fields)
-        return Answer(what, answer.status_code, answer.elapsed.total_seconds(), answer.headers.get("x-visard-audit"))
+        return Answer(
+            what,
+            answer.status_code,
+            answer.elapsed.total_seconds(),
+            answer.headers.get("x-visard-audit"),
+            answer.headers.get("x-visard-record") if path == "/v1/anonymize" else None,
+            time.monotonic(),
+        )
 
 
 def load(visitor: Visitor, clients: int, goes: Callable[[], Iterable[object]]) -> list[Answer]:
@@ -88,6 +100,8 @@ def until(seconds: float) -> Iterator[None]:
 
 
 def main() -> None:
+    # What was measured so far is shown though the rest takes long, into a file too.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     parser = argparse.ArgumentParser(description="What requests cost, with many clients and with one.")
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
@@ -98,10 +112,11 @@ def main() -> None:
         with serving(installation, ANALYTIC) as service:
             print(f"{chosen.clients} clients for {chosen.seconds:g} s, analytic denoiser, SQLite")
             _print_crowd(load(Visitor(service, photo), chosen.clients, lambda: until(chosen.seconds)), chosen.seconds)
-        for module, name in ((ANALYTIC, "analytic denoiser"), (NETWORK, "packaged network")):
+        # The network takes its time: two say enough.
+        for module, name, requests in ((ANALYTIC, "analytic denoiser", 10), (NETWORK, "packaged network", 2)):
             with serving(installation, module) as service:
-                print(f"\none client, {name}, a photo of one face, SQLite; milliseconds (medians)")
-                _print_costs(Visitor(service, photo), requests=10)
+                print(f"\none client, {name}, a photo of one face, SQLite; milliseconds (medians of {requests})")
+                _print_costs(Visitor(service, photo), requests)
 
 
 def _print_crowd(answers: list[Answer], seconds: float) -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import httpx
 
+from tests.api.conftest import OTHER
 from tests.effort import count
 from tests.serving import ANALYTIC, Installation, Process, serving
 
@@ -21,6 +22,22 @@ def test_what_was_answered_before_a_kill_is_in_the_log(installation: Installatio
     with serving(installation, ANALYTIC) as service:
         answered.add(_recovered(service, image, "best"))
     installation.check_log(answered)
+
+
+def test_an_owner_is_told_though_the_service_is_killed_behind_the_answer(
+    installation: Installation, photo: bytes
+) -> None:
+    for number in range(1, 1 + count(1, 20)):
+        with serving(installation, ANALYTIC) as service:
+            image = service.post("/v1/anonymize", "anonymize", photo).content
+            refused = service.post("/v1/recover", "other", image, reason="drill")
+            service.process.kill()
+        assert refused.status_code == 404
+        told = [entry["by_attempt"] for entry in installation.entries() if entry["kind"] == "foreign-attempt"]
+        assert len(told) == number
+        assert told[-1] == installation.entries(OTHER)[-1]["attempt"]
+    verified = installation.visard("audit", "verify", "--checkpoint", installation.checkpoints)
+    assert verified.returncode == 0, verified.stdout
 
 
 def _killed_after(answers: int, service: Process, image: bytes) -> set[str]:

@@ -19,7 +19,7 @@ def test_malformed_uploads_are_problems_in_bounded_memory(embedded: Process, pho
     before = _peak_kib(embedded)
     headers = embedded.bearer("all")
     with httpx.Client(base_url=embedded.url, headers=headers, timeout=PATIENCE_S, trust_env=False) as client:
-        for number, (what, data) in enumerate(malformed(count(180, 3000), seed=7)):
+        for number, (what, data) in enumerate(malformed(count(300, 3000), seed=7)):
             path, fields = ("/v1/recover", {"reason": "drill"}) if number % 2 else ("/v1/anonymize", {})
             answer = client.post(path, data=fields, files={"image": data})
             assert 400 <= answer.status_code < 500, f"{what}: {answer.status_code}"

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 from dataclasses import replace
 from typing import Any
 
@@ -30,19 +31,25 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
+CALLER = ContextVar("caller", default="nobody")
+
+
 class Watch:
     """What the engine says it did."""
 
     def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
         self.waits: list[float] = []
         self.solves: list[float] = []
         self.sizes: list[int] = []
 
     def waited(self, seconds: float) -> None:
         self.waits.append(seconds)
+        self.told.append(("waited", CALLER.get()))
 
     def solved(self, seconds: float) -> None:
         self.solves.append(seconds)
+        self.told.append(("solved", CALLER.get()))
 
     def evaluated(self, seconds: float, count: int) -> None:
         assert seconds >= 0
@@ -106,6 +113,24 @@ def test_the_observer_hears_of_requests_and_of_evaluations(networks: Networks, p
     assert (len(watch.waits), len(watch.solves)) == (3, 3)
     assert all(seconds > 0 for seconds in watch.waits + watch.solves)
     assert watch.sizes == networks.sizes
+
+
+def test_what_is_about_a_request_is_told_in_its_callers_context(networks: Networks, pool: ThreadPoolExecutor) -> None:
+    watch = Watch()
+
+    def ask(name: str) -> None:
+        CALLER.set(name)
+        engine.anonymize(DIGEST, PLAN, faces(1))
+
+    with Engine(networks, observer=watch) as engine:
+        first = _hold(engine, networks, pool)
+        waiting = [pool.submit(copy_context().run, ask, name) for name in ("ada", "bob")]
+        until(lambda: engine.waiting == 2)
+        networks.gate.set()
+        for future in (first, *waiting):
+            future.result(PATIENCE_S)
+    who = ("nobody", "ada", "bob")
+    assert sorted(watch.told) == sorted((what, name) for what in ("waited", "solved") for name in who)
 
 
 def test_a_failed_evaluation_fails_only_the_request_at_fault(networks: Networks, pool: ThreadPoolExecutor) -> None:

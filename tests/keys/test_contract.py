@@ -183,8 +183,10 @@ def test_many_who_create_and_rotate_at_once_lose_nothing(custody: Custody, tenan
     with ThreadPoolExecutor(3) as pool:
         made = list(pool.map(work, providers))
     assert len({key for key, _ in made}) == 1
-    assert [key.version for key in providers[0].versions(tenant)] == list(range(1, 8))
-    assert len({providers[0].record_key(tenant, version, b"c") for version in range(1, 8)}) == 7
+    numbers = [key.version for key in providers[0].versions(tenant)]
+    # A custodian may make one too many where it cannot tell whether it made one.
+    assert len(numbers) >= 7 and numbers == list(range(1, numbers[-1] + 1))
+    assert len({providers[0].record_key(tenant, version, b"c") for version in numbers}) == len(numbers)
 
 
 def test_a_custodian_that_answers_is_fine_and_shows_nothing(keys: KeyProvider, tenant: str) -> None:

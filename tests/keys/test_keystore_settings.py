@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.app import embedded_defaults
-from service.errors import SettingsInvalid
+from service.errors import NotForProduction, SettingsInvalid
 from service.keys.local import LocalKeyStore
 from service.keystore import open_keys
 from service.settings import Settings
@@ -20,6 +20,8 @@ VAULT: dict[str, Any] = {"keystore": "vault", "vault_addr": "https://vault.examp
     [
         ({"keystore": "vault"}, "VISARD_VAULT_ADDR"),
         ({**VAULT, "vault_addr": "vault.example:8200"}, "VISARD_VAULT_ADDR"),
+        ({**VAULT, "vault_addr": "https://"}, "VISARD_VAULT_ADDR"),
+        ({**VAULT, "vault_addr": "https://[::1"}, "VISARD_VAULT_ADDR"),
         (VAULT, "VISARD_VAULT_SECRET_ID"),
         ({**VAULT, "vault_secret_id": "s", "vault_secret_id_path": "/s"}, "either"),
         ({**VAULT, "vault_secret_id": "s"}, "VISARD_VAULT_ROLE_ID"),
@@ -52,6 +54,33 @@ def test_a_complete_set_works_and_says_nothing(mode: str, vault_double: Double, 
     assert vault_double.token not in repr(settings) + repr(keys)
     keys.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("https://vault.example:8200", True),
+        ("http://127.0.0.1:8100", True),
+        ("http://127.8.8.8:8100", True),
+        ("http://[::1]:8100", True),
+        ("http://localhost:8100", True),
+        ("HTTP://LOCALHOST:8100", True),
+        ("http://vault.example:8200", False),
+        ("http://vault:8200", False),
+        ("http://10.0.0.1:8200", False),
+        ("http://localhost.example:8200", False),
+        ("http://127.0.0.1@vault.example:8200", False),
+        ("http://0.0.0.0:8200", False),
+    ],
+)
+def test_in_production_no_token_travels_in_the_clear(address: str, taken: bool, tmp_path: Path) -> None:
+    values = {**VAULT, "home": tmp_path, "vault_addr": address, "vault_auth": "token", "vault_token": "t"}
+    open_keys(Settings(**values)).close()
+    if taken:
+        open_keys(Settings(**values, env="production")).close()
+    else:
+        with pytest.raises(NotForProduction, match="VISARD_VAULT_ADDR is neither https nor"):
+            open_keys(Settings(**values, env="production"))
 
 
 def test_the_default_is_the_local_keystore(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,84 @@ def test_it_comes_from_the_settings(tmp_path: Path) -> None:
     open_keys(settings).create("acme")
     assert _stored(tmp_path / "keys")[0]["master"] is None
     assert PASSPHRASE not in repr(settings) + repr(open_keys(settings))
+
+
+def test_another_passphrase_takes_its_place(directory: Path) -> None:
+    keys = _open(directory)
+    keys.create("acme")
+    keys.rotate("acme")
+    before = [keys.record_key("acme", version, b"c") for version in (1, 2)]
+    files = {path: path.read_bytes() for path in directory.glob("*.json") if path.name != ".passphrase.json"}
+    for old, new in ((PASSPHRASE, "second"), ("second", "third"), ("third", "third")):
+        _open(directory, old).change_passphrase(new)
+        changed = _open(directory, new)
+        assert [changed.record_key("acme", version, b"c") for version in (1, 2)] == before
+        assert keys.record_key("acme", 1, b"c") == before[0]
+        for wrong in {PASSPHRASE, "second", "third", None} - {new}:
+            with pytest.raises(KeysUnavailable, match=r"passphrase|PASSPHRASE"):
+                _open(directory, wrong).record_key("acme", 1, b"c")
+    assert {path: path.read_bytes() for path in files} == files
+    assert _open(directory, "third").rotate("acme") == 3
+    assert (directory / ".passphrase.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("passphrase", "words"), [(None, "PASSPHRASE"), ("another", "does not open")])
+def test_who_does_not_know_it_cannot_change_it(passphrase: str | None, words: str, directory: Path) -> None:
+    with pytest.raises(KeysUnavailable, match="no passphrase yet"):
+        _open(directory, None).change_passphrase("new")
+    _open(directory).create("acme")
+    before = (directory / ".passphrase.json").read_bytes()
+    with pytest.raises(KeysUnavailable, match=words):
+        _open(directory, passphrase).change_passphrase("new")
+    stale = _open(directory)
+    stale.record_key("acme", 1, b"c")
+    _open(directory).change_passphrase("second")
+    with pytest.raises(KeysUnavailable, match="does not open"):
+        stale.change_passphrase("third")
+    assert (directory / ".passphrase.json").read_bytes() != before
+    _open(directory, "second").record_key("acme", 1, b"c")
+
+
+# Ends without a word at the n-th thing it does in the directory; the interpreter reports each before it is done.
+_KILLED = """
+import os, sys
+from pathlib import Path
+from service.keys.local import LocalKeyStore
+directory, old, new, cost, step = sys.argv[1:]
+keys = LocalKeyStore(Path(directory), old, cost=int(cost))
+seen = 0
+def watch(event, arguments):
+    global seen
+    if event.startswith(("open", "os.")) and any(str(value).startswith(directory) for value in arguments):
+        seen += 1
+        if seen == int(step):
+            os._exit(9)
+sys.addaudithook(watch)
+keys.change_passphrase(new)
+"""
+
+
+def test_a_change_that_is_killed_leaves_one_of_both(directory: Path) -> None:
+    keys = _open(directory)
+    keys.create("acme")
+    before, step, code = keys.record_key("acme", 1, b"c"), 0, 9
+    opened: list[list[bool]] = []
+    while code == 9:
+        step += 1
+        code = subprocess.run(
+            [sys.executable, "-c", _KILLED, directory, PASSPHRASE, "second", str(COST), str(step)], check=False
+        ).returncode
+        opened.append([_opens(directory, passphrase, before) for passphrase in (PASSPHRASE, "second")])
+        if opened[-1] == [False, True]:
+            _open(directory, "second").change_passphrase(PASSPHRASE)
+    assert code == 0
+    # At least: lock, parameters, what a crash left, the new file, its renaming, the directory.
+    assert len(opened) >= 6 and all(sum(one) == 1 for one in opened)
+    assert opened[0] == [True, False] and opened[-1] == [False, True]
+
+
+def _opens(directory: Path, passphrase: str, key: bytes) -> bool:
+    try:
+        return _open(directory, passphrase).record_key("acme", 1, b"c") == key
+    except KeysUnavailable:
+        return False

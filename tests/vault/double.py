@@ -81,6 +81,9 @@ class Vault:
     def _handle(self, method: str, path: str, query: dict[str, str], headers: Any, body: dict[str, Any]) -> Answer:
         if method == "GET" and query.get("list") == "true":
             method = "LIST"
+        if method == "PUT":
+            # To Vault the same; its own command line prefers it.
+            method = "POST"
         if path == "sys/health":
             return self._health()
         if path == "sys/unseal":
@@ -160,13 +163,13 @@ class Vault:
                 return EMPTY
             case "GET", ["auth"]:
                 return data({f"{name}/": {"type": kind} for name, kind in self.auth_mounts.items()})
-            case "POST" | "PUT", ["policies", "acl", name]:
+            case "POST", ["policies", "acl", name]:
                 self.auth.write_policy(name, body["policy"])
                 return EMPTY
             case "DELETE", ["policies", "acl", name]:
                 self.auth.policies.pop(name, None)
                 return EMPTY
-            case "POST" | "PUT", ["seal"]:
+            case "POST", ["seal"]:
                 self.sealed = True
                 return EMPTY
             case "POST", ["namespaces", name]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.vault.openbao import running_openbao
 from tests.vault.running import Double, Vault, double
 
 ADDRESS, TOKEN = "VISARD_TEST_VAULT_ADDR", "VISARD_TEST_VAULT_TOKEN"
@@ -25,16 +26,21 @@ def healthy_double(vault_double: Double) -> Iterator[Double]:
 
 @pytest.fixture(scope="session")
 def vault_server() -> Iterator[Vault]:
-    """A real server, Vault or OpenBao; the token must be allowed to mount engines and auth methods."""
+    """A real server: the one named by the environment, or an OpenBao of our own.
+
+    The token must be allowed to mount engines and auth methods.
+    """
     address, token = os.environ.get(ADDRESS), os.environ.get(TOKEN)
-    if not address or not token:
-        pytest.skip(f"{ADDRESS} and {TOKEN} name no server")
-    with Vault(address.rstrip("/"), token).mounted() as vault:
-        yield vault
+    if address and token:
+        with Vault(address.rstrip("/"), token).mounted() as vault:
+            yield vault
+        return
+    with running_openbao() as server, server.mounted():
+        yield server
 
 
 @pytest.fixture(params=["vault_double", "vault_server"])
 def vault(request: pytest.FixtureRequest) -> Vault:
-    """The double, and the real server."""
+    """The double, and a real server."""
     found: Vault = request.getfixturevalue(request.param)
     return found

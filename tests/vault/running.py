@@ -53,12 +53,16 @@ class Vault:
         """One request as the administrator, by plain HTTP; the answer's JSON."""
         return ask(self.url, token or self.token, method, path, body)
 
-    @contextmanager
-    def mounted(self) -> Iterator["Vault"]:
-        """With both engines mounted."""
+    def mount(self) -> None:
+        """Both engines."""
         self.ask("POST", f"sys/mounts/{self.kv}", {"type": "kv", "options": {"version": "2"}})
         self.ask("POST", f"sys/mounts/{self.transit}", {"type": "transit"})
         self._wait_for_kv()
+
+    @contextmanager
+    def mounted(self) -> Iterator["Vault"]:
+        """With both engines mounted."""
+        self.mount()
         try:
             yield self
         finally:

@@ -1,4 +1,4 @@
-"""Transit secrets engine: keys, rotation, configuration, trimming and HMAC."""
+"""Transit secrets engine: keys, rotation, configuration, trimming, HMAC and Ed25519 signatures."""
 
 import base64
 import hashlib
@@ -9,7 +9,10 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.vault.answers import EMPTY, NOTHING, Answer, Failed, data
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.leaks.mark import MARK
+from tests.vault.answers import EMPTY, NOTHING, Answer, Failed, data, now
 
 _NAME = re.compile(r"\w(([\w.-]+)?\w)?")
 
@@ -17,6 +20,7 @@ _NAME = re.compile(r"\w(([\w.-]+)?\w)?")
 @dataclass
 class Key:
     options: dict[str, Any]
+    type: str = "aes256-gcm96"
     masters: dict[int, bytes] = field(default_factory=dict)
     made: dict[int, int] = field(default_factory=dict)
     latest: int = 0
@@ -26,8 +30,18 @@ class Key:
 
     def rotate(self) -> None:
         self.latest += 1
-        self.masters[self.latest] = secrets.token_bytes(32)
+        self.masters[self.latest] = MARK + secrets.token_bytes(32 - len(MARK))
         self.made[self.latest] = int(time.time())
+
+    def listed(self, number: int) -> Any:
+        """What is told of a version: when it was made, and its public key if it has one."""
+        if self.type != "ed25519":
+            return self.made[number]
+        public_key = self.private(number).public_key().public_bytes_raw()
+        return {"creation_time": now(), "name": self.type, "public_key": base64.b64encode(public_key).decode()}
+
+    def private(self, number: int) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self.masters[number])
 
 
 class Transit:
@@ -45,11 +59,14 @@ class Transit:
             raise Failed(404, f'no handler for route "{path}". route entry not found.')
         if kind == "hmac" and method == "POST":
             return self._hmac(name, body, more[0] if more else body.get("algorithm", "sha2-256"))
+        if kind == "sign" and method == "POST" and not more:
+            return self._sign(name, body)
         if (kind, name, method) == ("export", "hmac-key", "GET"):
             return self._export(*more)
         action = {
             ("GET", ()): self._read,
             ("POST", ()): self._create,
+            ("DELETE", ()): self._delete,
             ("POST", ("rotate",)): self._rotate,
             ("POST", ("config",)): self._configure,
             ("POST", ("trim",)): self._trim,
@@ -59,11 +76,18 @@ class Transit:
         return action(name, body)
 
     def _create(self, name: str, body: dict[str, Any]) -> Answer:
-        if body.get("type", "aes256-gcm96") != "aes256-gcm96":
-            raise Failed(400, "the double knows aes256-gcm96 only")
+        type_ = body.get("type", "aes256-gcm96")
+        if type_ not in ("aes256-gcm96", "ed25519"):
+            raise Failed(400, "the double knows aes256-gcm96 and ed25519 only")
         if name not in self.keys:
-            self.keys[name] = Key({option: body.get(option, False) for option in ("derived", "exportable")})
+            self.keys[name] = Key({option: body.get(option, False) for option in ("derived", "exportable")}, type_)
             self.keys[name].rotate()
+        return EMPTY
+
+    def _delete(self, name: str, body: dict[str, Any]) -> Answer:
+        if not self._key(name).options.get("deletion_allowed"):
+            raise Failed(400, "deletion is not allowed for this key")
+        del self.keys[name]
         return EMPTY
 
     def _read(self, name: str, body: dict[str, Any]) -> Answer:
@@ -72,17 +96,18 @@ class Transit:
         key = self.keys[name]
         return data(
             {
+                "deletion_allowed": False,
                 **key.options,
                 "allow_plaintext_backup": False,
-                "deletion_allowed": False,
-                "keys": {str(n): made for n, made in key.made.items() if n >= key.min_decryption},
+                "keys": {str(n): key.listed(n) for n in key.made if n >= key.min_decryption},
                 "latest_version": key.latest,
                 "min_available_version": key.min_available,
                 "min_decryption_version": key.min_decryption,
                 "min_encryption_version": key.min_encryption,
                 "name": name,
                 "supports_derivation": True,
-                "type": "aes256-gcm96",
+                "supports_signing": key.type == "ed25519",
+                "type": key.type,
             }
         )
 
@@ -101,6 +126,7 @@ class Transit:
         if key.min_available and (encryption < key.min_available or decryption < key.min_available):
             raise Failed(400, "min encryption version should not be less than min available version")
         key.min_decryption, key.min_encryption = decryption, encryption
+        key.options["deletion_allowed"] = body.get("deletion_allowed", key.options.get("deletion_allowed", False))
         return EMPTY
 
     def _trim(self, name: str, body: dict[str, Any]) -> Answer:
@@ -127,6 +153,21 @@ class Transit:
             raise Failed(400, "cannot generate HMAC: version is too old (disallowed by policy)")
         mac = hmac.digest(key.masters[number], base64.b64decode(body["input"]), hashlib.sha256)
         return data({"hmac": f"vault:v{number}:{base64.b64encode(mac).decode()}"})
+
+    def _sign(self, name: str, body: dict[str, Any]) -> Answer:
+        if name not in self.keys:
+            raise Failed(400, "signing key not found")
+        key, number = self.keys[name], int(body.get("key_version", 0))
+        number = number or key.latest
+        if key.type != "ed25519":
+            raise Failed(400, f"key type {key.type} does not support signing")
+        if number > key.latest or number not in key.masters:
+            raise Failed(400, "requested version for signing is not available")
+        if number < key.min_encryption:
+            # As OpenBao 2.7 has it.
+            raise Failed(500, "requested version for signing is less than the minimum encryption key version")
+        signature = key.private(number).sign(base64.b64decode(body["input"]))
+        return data({"signature": f"vault:v{number}:{base64.b64encode(signature).decode()}"})
 
     def _export(self, name: str, version: str) -> Answer:
         key = self._key(name)

@@ -1,0 +1,62 @@
+"""The database is never asked on the event loop: whoever waits for it, the others are answered meanwhile."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from sqlalchemy import Engine, event
+
+from tests.api.conftest import Service
+
+SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+
+@pytest.fixture
+def askers() -> Iterator[list[object]]:
+    """Of every statement from now on, on any engine: the event loop that runs in its thread."""
+    loops: list[object] = []
+
+    def note(*_: object) -> None:
+        loops.append(asyncio._get_running_loop())
+
+    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "do_connect", note)
+    event.listen(Engine, "commit", note)
+    yield loops
+    for name in ("before_cursor_execute", "do_connect", "commit"):
+        event.remove(Engine, name, note)
+
+
+def test_no_statement_runs_on_the_event_loop(
+    service: Service, anonymized: httpx.Response, photo: bytes, grey: bytes, askers: list[object]
+) -> None:
+    made = service.post("/v1/anonymize", "all", photo, headers={"Idempotency-Key": "loop"})
+    record = made.headers["x-visard-record"]
+    approval = {"reason": "test", "expires": SOON, "record": record}
+    statuses = [
+        service.post("/v1/anonymize", "all", photo, headers={"Idempotency-Key": "loop"}).status_code,
+        service.post("/v1/detect", "all", grey).status_code,
+        service.post("/v1/recover", "all", anonymized.content, reason="test").status_code,
+        service.post("/v1/recover", "other", anonymized.content, reason="test").status_code,
+        service.post("/v1/recover", "anonymize", photo, reason="test").status_code,
+        service.post("/v1/recover", "expired", photo, reason="test").status_code,
+        service.post("/v1/recover", "all", photo).status_code,
+        service.request("POST", "/v1/approvals", "approve", json=approval).status_code,
+        *(
+            service.request("GET", f"/v1/audit/{path}", "audit").status_code
+            for path in (
+                "entries",
+                "checkpoint",
+                "proofs/inclusion?index=0&size=1",
+                "proofs/consistency?first=0&second=1",
+            )
+        ),
+        service.request("GET", f"/v1/records/{record}", "audit").status_code,
+        service.request("DELETE", f"/v1/records/{record}", "erase").status_code,
+        service.request("GET", "/readyz").status_code,
+    ]
+    assert statuses == [200, 200, 200, 404, 403, 401, 422, 201, 200, 200, 200, 200, 200, 200, 200]
+    assert len(askers) > 100
+    assert set(askers) == {None}

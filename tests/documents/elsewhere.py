@@ -1,0 +1,57 @@
+"""Commands of the documentation that its own test does not run: who does, and those that nobody can run here."""
+
+RUN_BY = {
+    "make demo": ("tests/commands/test_command_line.py", "test_demo_writes_everything"),
+    "make test": (".ci/run", "make test"),
+    "pip install torch==2.13.0 && pip install .": ("Makefile", "pip install"),
+    "pip install 'visard[eval]'": ("Makefile", "-e '.[dev]'"),
+    "visard bench --clients 8 --requests 24 --mix 1,1,3": ("tests/evaluation/test_bench.py", "test_what_is_counted"),
+    "visard evaluate realism --data PHOTOS --out realism --limit 200 --reference 500": (
+        "tests/evaluation/test_command.py",
+        "test_realism_prints_json_alone",
+    ),
+    "visard evaluate lfw --data LFW --out lfw --limit 40 --people 600 [--attacks [--lessons 2000]]": (
+        "tests/evaluation/test_lfw.py",
+        "def test_",
+    ),
+    "export VISARD_DATABASE_URL=postgresql+psycopg://visard@db.example/visard": (
+        "tests/drills/conftest.py",
+        "postgres_url",
+    ),
+    "export VISARD_TOKEN_PEPPER_FILE=/run/secrets/visard-pepper": ("tests/settings/test_settings.py", "_FILE"),
+    "psql \"$(cat owner-database-url | sed 's/+psycopg//')\" -v ON_ERROR_STOP=1 -f deploy/postgresql/grants.sql": (
+        "tests/api/test_database_roles.py",
+        "grants.sql",
+    ),
+    "VISARD_TEST_VAULT_ADDR=http://127.0.0.1:8200 VISARD_TEST_VAULT_TOKEN=... python -m pytest tests/keys": (
+        "tests/vault/fixtures.py",
+        "VISARD_TEST_VAULT_ADDR",
+    ),
+    "kubectl apply -k deploy/kubernetes/migration": ("tests/deploy/manifests.py", "kustomize"),
+    "kubectl apply -k deploy/kubernetes/overlays/production": ("tests/deploy/manifests.py", "kustomize"),
+}
+"""By a command: a file, and what in it does so, with other arguments or other files."""
+
+NEED_AN_ENGINE = (
+    "docker compose up --build",
+    "docker compose exec grafana cat /run/grafana/admin-password",
+    "docker compose exec visard visard token create --tenant first --subject camera-7 --scope anonymize",
+    "docker compose exec visard visard audit verify",
+    "docker compose run --rm --entrypoint visard tenant tenant create hospital",
+    "docker compose up vault-bootstrap",
+    "docker compose run --rm --entrypoint cat vault-bootstrap /unseal/key",
+    "docker compose run --rm --entrypoint rm vault-bootstrap /unseal/key",
+    "docker compose exec vault vault operator unseal",
+)
+"""Nobody runs these. Tested are the compose file, its scripts, and that the services and commands exist."""
+
+NEED_A_CLUSTER = (
+    "kubectl create namespace visard",
+    "kubectl -n visard create secret generic visard --from-file=database-url --from-file=token-pepper",
+    "kubectl -n visard create secret generic visard-owner --from-file=database-url=owner-database-url",
+    "kubectl -n visard delete job visard-migrate --ignore-not-found",
+    "kubectl -n visard wait --for=condition=complete --timeout=10m job/visard-migrate",
+)
+"""Nor these. Tested is that the manifests use what they make."""
+
+NOT_HERE = {*RUN_BY, *NEED_AN_ENGINE, *NEED_A_CLUSTER}

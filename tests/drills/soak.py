@@ -1,0 +1,132 @@
+"""Mixed load for long: memory, records, the audit log, and how long answers take, quarter by quarter.
+
+usage: python -m tests.drills.soak [--minutes M] [--clients N]
+
+Exit 1 if memory grew, a record is missing, an answer was an error or the audit log does not verify. How long answers
+took is printed and not judged.
+"""
+
+import argparse
+import itertools
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from skimage.data import astronaut
+
+from service.settings import Settings
+from tests.api.conftest import encoded
+from tests.drills.load import Answer, Visitor, load, until
+from tests.serving import ANALYTIC, Installation, Process, serving
+
+QUARTERS = 4
+GROWTH_MIB = 48
+"""What the last quarter may take beyond the second: allocators settle, leaks go on."""
+_SAMPLES_A_SECOND = 4
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """What was seen.
+
+    Attributes:
+        answers: in the order they came.
+        memory: resident, in MiB, at even distances.
+    """
+
+    answers: list[Answer]
+    memory: list[float]
+
+    @property
+    def growth_mib(self) -> float:
+        """Of memory, from the second quarter to the last: the first one warms up."""
+        quarters = _quarters(self.memory)
+        return statistics.median(quarters[-1]) - statistics.median(quarters[1])
+
+    def check(self, installation: Installation) -> None:
+        """Nothing failed, nothing is lost, and all of it is in the log."""
+        assert {answer.status for answer in self.answers} <= {200, 429}
+        done = [answer for answer in self.answers if answer.status == 200]
+        installation.check_records({answer.record for answer in done if answer.record})
+        installation.check_log({answer.attempt for answer in done if answer.attempt})
+        assert self.growth_mib < GROWTH_MIB, f"memory grew by {self.growth_mib:.0f} MiB"
+
+    def lines(self) -> Iterator[str]:
+        """For a person."""
+        counts = Counter(answer.status for answer in self.answers)
+        yield "answers: " + ", ".join(f"{status} x {number}" for status, number in sorted(counts.items()))
+        for number, quarter in enumerate(_quarters(self.answers), 1):
+            took = sorted(answer.seconds for answer in quarter if answer.status == 200)
+            p50, p99 = (took[int(part * (len(took) - 1))] for part in (0.5, 0.99))
+            memory = statistics.median(_quarters(self.memory)[number - 1])
+            yield f"quarter {number}: p50 {p50:.2f} s, p99 {p99:.2f} s, memory {memory:.0f} MiB"
+
+
+def _quarters(values: list[_T]) -> list[list[_T]]:
+    edges = [len(values) * part // QUARTERS for part in range(QUARTERS + 1)]
+    return [values[begin:end] for begin, end in itertools.pairwise(edges)]
+
+
+def soak(service: Process, photo: bytes, clients: int, goes: Callable[[], Iterable[object]]) -> Soaked:
+    """Load a service; see ``load``."""
+    with _sampled(service) as memory:
+        answers = load(Visitor(service, photo), clients, goes)
+    return Soaked(sorted(answers, key=lambda answer: answer.at), memory)
+
+
+@contextmanager
+def _sampled(service: Process) -> Iterator[list[float]]:
+    """Its memory, until the block ends."""
+    memory, ended = [resident_mib(service)], threading.Event()
+
+    def sample() -> None:
+        while not ended.wait(1 / _SAMPLES_A_SECOND):
+            memory.append(resident_mib(service))
+
+    thread = threading.Thread(target=sample)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        ended.set()
+        thread.join()
+
+
+def resident_mib(service: Process) -> float:
+    """Memory of its process now."""
+    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Mixed load for long.")
+    parser.add_argument("--minutes", type=float, default=120)
+    parser.add_argument("--clients", type=int, default=8)
+    chosen = parser.parse_args()
+    photo = encoded(np.ascontiguousarray(astronaut()[20:240, 120:320]))
+    with tempfile.TemporaryDirectory() as home:
+        installation = Installation.make(Settings(home=Path(home)))
+        began = time.monotonic()
+        with serving(installation, ANALYTIC) as service:
+            soaked = soak(service, photo, chosen.clients, lambda: until(60 * chosen.minutes))
+        print(f"{chosen.clients} clients for {(time.monotonic() - began) / 60:.1f} min, analytic denoiser, SQLite")
+        print(*soaked.lines(), sep="\n")
+        try:
+            soaked.check(installation)
+        except AssertionError as failed:
+            sys.exit(f"failed: {failed}")
+    print("no record is missing, the audit log verifies, memory is flat")
+
+
+if __name__ == "__main__":
+    main()

