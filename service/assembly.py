@@ -152,7 +152,6 @@ def assemble(
 
     Raises:
         HomeUnusable: the home directory cannot be made or used.
-        SigningKeyUnusable: the key that signs checkpoints cannot be made or used.
     """
     return Parts(
         detector=CenterFaceDetector(),
