@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.api.conftest import Service, encoded
+from tests.leaks.watch import here
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -65,4 +66,6 @@ def test_no_upload_is_written_to_a_file(service: Service, watch: Watch) -> None:
     home = Path(str(service.desk.parts.audit._engine.url.database)).parent
     checkpoints = home / "audit-checkpoints"
     assert watch.written
-    assert {path for path in watch.written if Path(path).parent != checkpoints} == set()
+    # What the tests keep for their own search is no file of the service's.
+    kept = [checkpoints] if (leaks := here()) is None else [checkpoints, leaks.folder / "shown"]
+    assert {path for path in watch.written if Path(path).parent not in kept} == set()

@@ -188,7 +188,9 @@ def test_what_there_is_not_is_refused(environment: Mapping[str, str], named: str
 
 def test_without_the_extra_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "service.tracing.spans", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
+    for name in [*sys.modules, "opentelemetry.sdk"]:
+        if name.startswith("opentelemetry.sdk"):
+            monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(SettingsInvalid, match=r"visard\[otel\]"):
         open_tracing({"OTEL_TRACES_EXPORTER": "otlp"}, "1")
     assert open_tracing({}, "1") is OFF

@@ -18,6 +18,7 @@ RUN_BY = {
         "tests/drills/conftest.py",
         "postgres_url",
     ),
+    "export VISARD_AUDIT_SIGNER=vault": ("tests/custody/test_signer.py", 'audit_signer="vault"'),
     "export VISARD_TOKEN_PEPPER_FILE=/run/secrets/visard-pepper": ("tests/settings/test_settings.py", "_FILE"),
     "psql \"$(cat owner-database-url | sed 's/+psycopg//')\" -v ON_ERROR_STOP=1 -f deploy/postgresql/grants.sql": (
         "tests/api/test_database_roles.py",
@@ -27,10 +28,32 @@ RUN_BY = {
         "tests/vault/fixtures.py",
         "VISARD_TEST_VAULT_ADDR",
     ),
+    "pip install 'visard[ray]'": ("pyproject.toml", '"visard[eval,otel,ray]"'),
+    "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=/run/secrets/ray-token RAY_USAGE_STATS_ENABLED=0": (
+        "tests/cluster/ray_cluster.py",
+        "RAY_AUTH_TOKEN",
+    ),
+    "ray start --head --port=6379 --temp-dir=/dev/shm/ray --include-dashboard=false --block "
+    "--system-config='{\"automatic_object_spilling_enabled\": false}'": (
+        "tests/cluster/ray_cluster.py",
+        "--system-config",
+    ),
+    "visard batch s3://bucket/photos s3://bucket/public --manifest done.jsonl --ray HEAD:6379": (
+        "tests/cluster/test_cluster.py",
+        '"--ray", cluster.address',
+    ),
+    "export VISARD_ENGINE=ray VISARD_RAY_ADDRESS=HEAD:6379 VISARD_RAY_TOKEN_FILE=/run/secrets/ray-token": (
+        "tests/cluster/test_cluster.py",
+        'VISARD_ENGINE="ray"',
+    ),
+    "visard ray deploy --min 1 --max 8": ("tests/cluster/test_cluster.py", '"ray", "deploy"'),
     "kubectl apply -k deploy/kubernetes/migration": ("tests/deploy/manifests.py", "kustomize"),
     "kubectl apply -k deploy/kubernetes/overlays/production": ("tests/deploy/manifests.py", "kustomize"),
 }
 """By a command: a file, and what in it does so, with other arguments or other files."""
+
+RUN_WHOLE = {"docs/vault.md": ("tests/keys/test_vault_page.py", '"vault.md"')}
+"""Documents of which every command is run by a test of their own."""
 
 NEED_AN_ENGINE = (
     "docker compose up --build",
@@ -46,12 +69,14 @@ NEED_AN_ENGINE = (
 """Nobody runs these. Tested are the compose file, its scripts, and that the services and commands exist."""
 
 NEED_A_CLUSTER = (
+    "ray start --address=HEAD:6379 --temp-dir=/dev/shm/ray --block",
+    "visard batch photos/ public/ --ray local",
     "kubectl create namespace visard",
     "kubectl -n visard create secret generic visard --from-file=database-url --from-file=token-pepper",
     "kubectl -n visard create secret generic visard-owner --from-file=database-url=owner-database-url",
     "kubectl -n visard delete job visard-migrate --ignore-not-found",
     "kubectl -n visard wait --for=condition=complete --timeout=10m job/visard-migrate",
 )
-"""Nor these. Tested is that the manifests use what they make."""
+"""Nor these. Tested is that the manifests use what they make, and batches on a cluster of a test's own."""
 
 NOT_HERE = {*RUN_BY, *NEED_AN_ENGINE, *NEED_A_CLUSTER}

@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,15 +14,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.vault.cli import write_command
 
 from service.environment import secrets, variable
 from service.settings import Settings
 from service.training.config import TrainConfig
 from tests.deploy.manifests import SERVICES
 from tests.documents.commands import DOCUMENTS, ROOT, commands, mentions, options, parse
-from tests.documents.elsewhere import NEED_AN_ENGINE, NOT_HERE, RUN_BY
-from tests.vault.running import Double, double
+from tests.documents.elsewhere import NEED_AN_ENGINE, NOT_HERE, RUN_BY, RUN_WHOLE
 
 PATIENCE_S = 1800
 ALL = [command for document in DOCUMENTS for command in commands(document)]
@@ -36,7 +33,6 @@ RUN_HERE = {
     },
     # What is backed up was used.
     "docs/operations.md": {"visard settings": "visard settings\nuse"},
-    "docs/vault.md": {"TOKEN=...": 'TOKEN="$ROOT_TOKEN"', "https://vault.example:8200": "$VAULT_URL"},
 }
 """What stands for what, by documents whose commands run from first to last; other documents have none to run."""
 
@@ -88,12 +84,13 @@ def test_what_does_not_exist_is_found(words: str) -> None:
 
 
 def test_every_command_is_run_by_somebody() -> None:
-    left = [command for command in ALL if command.text not in NOT_HERE and command.document not in RUN_HERE]
+    run = NOT_HERE | {command.text for command in ALL if command.document in {*RUN_HERE, *RUN_WHOLE}}
+    left = [command for command in ALL if command.text not in run]
     assert left == []
     assert {command.text for command in ALL} >= NOT_HERE, "listed, and in no document any more"
 
 
-@pytest.mark.parametrize(("where", "what"), RUN_BY.values())
+@pytest.mark.parametrize(("where", "what"), [*RUN_BY.values(), *RUN_WHOLE.values()])
 def test_who_is_said_to_run_it_is_there(where: str, what: str) -> None:
     assert what in (ROOT / where).read_text()
 
@@ -105,15 +102,9 @@ def test_services_of_the_compose_file_are_called_by_their_names() -> None:
         assert service in SERVICES, command
 
 
-@pytest.fixture
-def vault() -> Iterator[Double]:
-    with double() as running:
-        yield running
-
-
 @pytest.mark.parametrize("document", RUN_HERE)
 def test_its_commands_run(
-    document: str, tmp_path: Path, small_bundle: Path, portrait: NDArray[np.uint8], postgres_url: str, vault: Double
+    document: str, tmp_path: Path, small_bundle: Path, portrait: NDArray[np.uint8], postgres_url: str
 ) -> None:
     _photos(tmp_path, portrait)
     (tmp_path / "small.json").write_text(_SMALL.model_dump_json())
@@ -129,9 +120,6 @@ def test_its_commands_run(
         "VISARD_WEIGHTS": str(small_bundle),
         "PORT": str(port),
         "DATABASE": postgres_url.replace("+psycopg", ""),
-        "VAULT_URL": vault.url,
-        "ROOT_TOKEN": vault.token,
-        **(_of_vault(vault) if document == "docs/vault.md" else {}),
     }
     done = subprocess.run(
         [shutil.which("bash") or "bash", "-c", _START + text],
@@ -153,25 +141,13 @@ def _photos(folder: Path, portrait: NDArray[np.uint8]) -> None:
 
 
 def _tools(folder: Path) -> Path:
-    """``visard`` as it is here, with a denoiser that takes no time; and a ``vault``."""
+    """``visard`` as it is here, with a denoiser that takes no time."""
     tools = folder / "tools"
     tools.mkdir()
-    write_command(tools)
     visard = tools / "visard"
     visard.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.analytic "$@"\n')
     visard.chmod(0o755)
     return tools
-
-
-def _of_vault(vault: Double) -> dict[str, str]:
-    """Settings that the page takes for granted once it has named them."""
-    return {
-        "VISARD_KEYSTORE": "vault",
-        "VISARD_VAULT_ADDR": vault.url,
-        "VISARD_VAULT_AUTH": "token",
-        "VISARD_VAULT_TOKEN": vault.token,
-        "VISARD_VAULT_KV_MOUNT": "visard-keys",
-    }
 
 
 def _free_port() -> int:

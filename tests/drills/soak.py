@@ -25,7 +25,7 @@ from skimage.data import astronaut
 
 from service.settings import Settings
 from tests.api.conftest import encoded
-from tests.drills.load import Answer, Visitor, load, until
+from tests.drills.load import WISHES, Answer, Visitor, load, until
 from tests.serving import ANALYTIC, Installation, Process, serving
 
 QUARTERS = 4
@@ -78,9 +78,11 @@ def _quarters(values: list[_T]) -> list[list[_T]]:
 
 
 def soak(service: Process, photo: bytes, clients: int, goes: Callable[[], Iterable[object]]) -> Soaked:
-    """Load a service; see ``load``."""
+    """Load a service; see ``load``. Its memory is looked at once every client was given everything."""
+    visitor = Visitor(service, photo)
+    answers = load(visitor, clients, lambda: WISHES)
     with _sampled(service) as memory:
-        answers = load(Visitor(service, photo), clients, goes)
+        answers += load(visitor, clients, goes)
     return Soaked(sorted(answers, key=lambda answer: answer.at), memory)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import schemathesis
+import schemathesis.specs.openapi.warnings  # imported later, by a thread, it can fail: python/cpython#106905
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -23,9 +23,9 @@ PAGE = (ROOT / "docs" / "vault.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
-def _block(word: str) -> str:
-    """The one that has this word."""
-    (found,) = [block for block in BLOCKS if word in block]
+def _block(start: str) -> str:
+    """The one that begins with these words."""
+    (found,) = [block for block in BLOCKS if block.startswith(start)]
     return found
 
 
@@ -50,19 +50,29 @@ def _run(script: str, **environment: str) -> str:
 def fresh(vault_server: Vault) -> Iterator[Vault]:
     """The server, rid of what the page sets up."""
     yield vault_server
-    for path in ("sys/mounts/visard-keys", "sys/auth/approle", *(f"sys/policies/acl/visard-{role}" for role in ROLES)):
+    policies = (f"sys/policies/acl/visard-{role}" for role in (*ROLES, "signer"))
+    for path in ("sys/mounts/visard-keys", "sys/mounts/visard-audit", "sys/auth/approle", *policies):
         vault_server.ask("DELETE", path)
 
 
-@pytest.mark.parametrize("way", ["visard vault bootstrap", "deploy/vault/bootstrap.sh"])
-def test_the_set_up_works_as_it_stands(way: str, fresh: Vault, tmp_path: Path) -> None:
-    script = _block(way).replace("https://vault.example:8200", fresh.url).replace("TOKEN=...", f"TOKEN={fresh.token}")
+@pytest.mark.parametrize(
+    ("start", "signing"),
+    [
+        ("VISARD_VAULT_ADDR=", set()),
+        ("VAULT_ADDR=", set()),
+        ("VISARD_AUDIT_SIGNER=vault", {"service", "shredder"}),
+    ],
+    ids=["visard", "script", "with the key of the audit log"],
+)
+def test_the_set_up_works_as_it_stands(start: str, signing: set[str], fresh: Vault, tmp_path: Path) -> None:
+    script = _block(start).replace("https://vault.example:8200", fresh.url).replace("TOKEN=...", f"TOKEN={fresh.token}")
     # A function does not see what is set in front of it, in every shell.
     script = script.replace(" visard ", f" {shlex.quote(sys.executable)} -m service ")
     _run(script, VISARD_HOME=str(tmp_path), VAULT_CLI=get_binary_path())
     assert "visard-keys/" in fresh.ask("GET", "sys/mounts")["data"]
     for role in ROLES:
-        assert fresh.ask("GET", f"auth/approle/role/visard-{role}")["data"]["token_policies"] == [f"visard-{role}"]
+        policies = fresh.ask("GET", f"auth/approle/role/visard-{role}")["data"]["token_policies"]
+        assert policies == [f"visard-{role}", *(["visard-signer"] if role in signing else [])]
 
 
 @pytest.mark.parametrize("mode", ["kv", "transit"])
@@ -72,7 +82,7 @@ def test_administration_works_as_it_stands(mode: str, vault_server: Vault, tmp_p
     settings |= {"VAULT_AUTH": "token", "VAULT_TOKEN": vault.token, "VAULT_TIMEOUT": 10}
     settings |= {"VAULT_KV_MOUNT": vault.kv, "VAULT_KV_PATH": tmp_path.name}
     settings |= {"VAULT_TRANSIT_MOUNT": vault.transit, "VAULT_TRANSIT_PREFIX": f"{tmp_path.name}-"}
-    told = _run(_block("visard keys rotate"), **{f"VISARD_{name}": str(value) for name, value in settings.items()})
+    told = _run(_block("visard tenant create"), **{f"VISARD_{name}": str(value) for name, value in settings.items()})
     assert "version 2 is the current one" in told
     assert "version 1 is destroyed: 0 images" in told
 
