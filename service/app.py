@@ -18,9 +18,10 @@ from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
-from service.assembly import Access, assemble, open_access, open_audit_of_service, open_database, open_engine
+from service.assembly import Access, assemble, open_access, open_audit_of_service, open_engine
 from service.audit.log import AuditLog, log_failed_shipping
 from service.audit.signing import Signer
+from service.datastore import open_database
 from service.engine import EngineRoom
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.imaging import Limits

@@ -22,11 +22,10 @@ from service.audit.signing import Signer
 from service.audit.uploading import UrlShipper
 from service.cluster.connection import LOCAL, Connection, connect
 from service.cluster.connection import Access as ClusterAccess
-from service.database.engine import make_engine
-from service.database.migrate import pending, require_current, upgrade
+from service.datastore import open_database
 from service.engine import Engine, EngineRoom, Observer
 from service.engine.observer import NOBODY
-from service.errors import SettingsInvalid, VisardError
+from service.errors import SettingsInvalid
 from service.faces.detection import CenterFaceDetector
 from service.keys.provider import KeyProvider
 from service.keystore import open_keys
@@ -238,17 +237,6 @@ def _pepper(settings: Settings) -> bytes:
     return bytes.fromhex(settings.token_pepper.get_secret_value())
 
 
-def open_audit_database(settings: Settings) -> DatabaseEngine:
-    """What reading and verifying the audit log needs.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        Unavailable: the database cannot be opened.
-    """
-    return open_database(settings)
-
-
 @contextmanager
 def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
     """What upkeep needs; closed behind the block.
@@ -261,44 +249,6 @@ def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
     with ExitStack() as opened:
         database = _opened_database(settings, opened)
         yield open_audit(settings, database, open_signer(settings, opened)), RecordStore(database)
-
-
-def migrate(settings: Settings) -> list[str]:
-    """Bring the configured database to the schema of this version; returns what was applied.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        DatabaseUnavailable: it does not answer, or belongs to another version.
-    """
-    database = _connect(settings)
-    try:
-        return upgrade(database)
-    finally:
-        database.dispose()
-
-
-def open_database(settings: Settings) -> DatabaseEngine:
-    """The embedded one is migrated on the way; another may need rights for that which are not ours to use."""
-    database = _connect(settings)
-    try:
-        if settings.database_url is None:
-            # Only who must migrate takes the lock that keeps writers out.
-            if pending(database):
-                upgrade(database)
-        else:
-            require_current(database)
-    except VisardError:
-        database.dispose()
-        raise
-    return database
-
-
-def _connect(settings: Settings) -> DatabaseEngine:
-    home = made_home(settings)
-    if settings.database_url is not None:
-        return make_engine(settings.database_url.get_secret_value(), settings.audit_timeout)
-    return make_engine(f"sqlite:///{home / 'visard.db'}", settings.audit_timeout)
 
 
 def open_audit(settings: Settings, database: DatabaseEngine, signer: Signer) -> AuditLog:

@@ -15,8 +15,9 @@ from uuid import UUID
 
 import httpx
 
-from service.assembly import Access, migrate, open_access, open_audit_database
+from service.assembly import Access, open_access
 from service.audit.stored import stored_log
+from service.datastore import migrate, open_database
 from service.records.store import RecordStore
 from service.settings import Settings
 from tests.api.conftest import OTHER, TENANT, make_tokens
@@ -66,7 +67,7 @@ class Installation:
 
     def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
         """The audit log."""
-        database = open_audit_database(self.settings)
+        database = open_database(self.settings)
         with stored_log(database, tenant) as log:
             entries = [json.loads(entry.body) for entry in log.entries]
         database.dispose()
@@ -83,7 +84,7 @@ class Installation:
 
     def check_records(self, made: set[str]) -> None:
         """All these are there."""
-        database = open_audit_database(self.settings)
+        database = open_database(self.settings)
         records = RecordStore(database)
         missing = [record for record in made if records.by_id(TENANT, UUID(record)) is None]
         database.dispose()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from service.assembly import open_audit_database
 from service.audit.checkpoint import DEFAULT_PREFIX, SignedCheckpoint, origin_of
 from service.audit.export import export_lines, read_export
 from service.audit.shipping import SUFFIX
@@ -17,6 +16,7 @@ from service.audit.stored import StoredLog, stored_log, tenants
 from service.audit.verify import Finding, Severity, verify_entries
 from service.commands.exits import DONE, FAULT
 from service.commands.files import read_file, write_file
+from service.datastore import open_database
 from service.errors import AuditExportDamaged, CheckpointInvalid, PublicKeyInvalid
 from service.settings import Settings
 from service.signer import audit_public_key
@@ -33,7 +33,7 @@ def audit() -> None:
 @click.option("--tenant", required=True)
 def list_(tenant: str) -> None:
     """Print the entries of one log, one JSON object a line, as they were committed."""
-    with stored_log(open_audit_database(Settings()), tenant) as log:
+    with stored_log(open_database(Settings()), tenant) as log:
         for entry in log.entries:
             print(entry.body.decode(errors="replace"))
 
@@ -43,7 +43,7 @@ def list_(tenant: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="A file instead of stdout.")
 def export(tenant: str, out: Path | None) -> None:
     """Write one log as JSON lines that `visard audit verify --export` checks anywhere."""
-    with stored_log(open_audit_database(Settings()), tenant) as log:
+    with stored_log(open_database(Settings()), tenant) as log:
         text = "".join(f"{line}\n" for line in export_lines(log))
     if out is None:
         print(text, end="")
@@ -98,7 +98,7 @@ def _names(tenant: str | None, exported: Path | None, outside: dict[str, str]) -
         if tenant is not None and found != [tenant]:
             raise AuditExportDamaged("the export is of another tenant")
         return found
-    return [tenant] if tenant is not None else sorted({*tenants(open_audit_database(Settings())), *outside})
+    return [tenant] if tenant is not None else sorted({*tenants(open_database(Settings())), *outside})
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def _log(tenant: str, exported: Path | None) -> Iterator[StoredLog]:
     if exported is not None:
         yield _exported(exported)
         return
-    with stored_log(open_audit_database(Settings()), tenant) as log:
+    with stored_log(open_database(Settings()), tenant) as log:
         yield log
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from service.assembly import migrate as bring_up_to_date
+from service.datastore import migrate as bring_up_to_date
 from service.settings import Settings
 
 

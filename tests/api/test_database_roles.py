@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
 from service.app import create_app
-from service.assembly import migrate
 from service.database.engine import make_engine, transaction
 from service.database.tables import metadata
+from service.datastore import migrate
 from service.errors import DatabaseUnavailable
 from service.operations.upkeep import tidy
 from service.settings import Settings

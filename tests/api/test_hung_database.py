@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.assembly import migrate
+from service.datastore import migrate
 from service.keys.local import LocalKeyStore
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tenants, make_tokens

@@ -16,8 +16,9 @@ from PIL import Image
 from skimage.data import astronaut
 
 from service.access.approvals import ApprovalStore
-from service.assembly import open_audit_database, open_parts
+from service.assembly import open_parts
 from service.audit.stored import stored_log
+from service.datastore import open_database
 from service.errors import ApprovalMissing
 from service.operations.recover import RecoverRequest, recover
 from service.settings import Settings
@@ -54,7 +55,7 @@ def image(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch, r
 
 def _approvals() -> list[dict[str, Any]]:
     """What the audit log says of approvals."""
-    database = open_audit_database(Settings())
+    database = open_database(Settings())
     with stored_log(database, TENANT) as log:
         entries = [json.loads(entry.body) for entry in log.entries]
     database.dispose()

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.assembly import open_audit_database
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
 from service.audit.signing import load_or_create_signing_key
 from service.database.engine import transaction
+from service.datastore import open_database
 from service.settings import Settings
 from tests.audit.ledger import fill
 from tests.commands.visard import visard
@@ -21,7 +21,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     """Five entries of acme and two of globex, as the embedded set-up keeps them."""
     home = tmp_path / "home"
     monkeypatch.setenv("VISARD_HOME", str(home))
-    engine = open_audit_database(Settings())
+    engine = open_database(Settings())
     log = AuditLog(engine, load_or_create_signing_key(home / "audit-signing-key.pem"), FileShipper(tmp_path / "kept"))
     fill(log, 5)
     fill(log, 2, "globex")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from service.api.logs import JsonLines
-from service.assembly import migrate
+from service.datastore import migrate
 from service.keys.derive import Purpose, subkey
 from service.keys.keyfile import KeyFile, StoredKey, replace_key_file
 from service.settings import Settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.app import create_app
-from service.assembly import migrate
+from service.datastore import migrate
 from service.errors import NotForProduction
 from service.settings import Settings
 from tests.api.conftest import pixels_of

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.assembly import open_audit_database
 from service.audit.stored import stored_log
 from service.audit.verify import Severity, verify_entries
+from service.datastore import open_database
 from service.settings import Settings
 from service.signer import audit_public_key
 from tests.api.conftest import TENANT, Service, assert_problem, pixels_of
@@ -77,7 +77,7 @@ def test_a_log_signed_in_vault_is_verified_with_the_key_vault_names(
     settings = _settings(service, vault_double, key)
     public_key = audit_public_key(settings)
     assert public_key is not None
-    database = open_audit_database(settings)
+    database = open_database(settings)
     with stored_log(database, TENANT) as log:
         found = verify_entries(log, f"visard/{TENANT}", public_key)
     database.dispose()
