@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 import uuid
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from service.errors import KeyDestroyed, KeysUnavailable
 from service.keys.cache import CurrentVersions, MasterKeyCache
 from service.keys.memory import SecretPage
 from tests.vault.running import PATH, Double
+from tests.waiting import until
 
 MASTER = bytes(range(32))
 
@@ -47,10 +47,7 @@ def test_a_key_is_wiped_though_nobody_asks_again() -> None:
     cache = MasterKeyCache(0.05)
     cache.put("acme", 1, MASTER)
     page = _page(cache)
-    until = time.monotonic() + 20
-    while page.read() != bytes(32):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    until(lambda: page.read() == bytes(32))
     assert not cache._kept
 
 

@@ -13,6 +13,7 @@ from service.errors import KeysForbidden, KeysUnavailable
 from service.keys.vault_login import AppRoleLogin, KubernetesLogin, Login, TokenFileLogin, TokenLogin
 from service.keys.vault_renewal import Renewal
 from tests.vault.running import Double, Vault
+from tests.waiting import until
 
 TENANT = "acme"
 
@@ -167,22 +168,10 @@ def test_a_lease_is_renewed_until_only_a_new_login_helps(vault: Vault) -> None:
         session.check()
         first, renewal = session.lease(), Renewal(session)
         # Longer than any one token lives.
-        assert _soon(lambda: (lease := session.lease()) and first and lease.token != first.token)
+        until(lambda: (lease := session.lease()) and first and lease.token != first.token)
         renewal.close()
         session.check()
         session.close()
-
-
-def _soon(holds: object, patience_s: float = 20) -> bool:
-    import time
-
-    assert callable(holds)
-    until = time.monotonic() + patience_s
-    while time.monotonic() < until:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_renewal_survives_a_vault_that_is_away(healthy_double: Double) -> None:
@@ -193,7 +182,7 @@ def test_renewal_survives_a_vault_that_is_away(healthy_double: Double) -> None:
         with pytest.raises(KeysUnavailable, match="sealed"):
             session.check()
         healthy_double.unseal()
-        assert _soon(lambda: session.lease() is not None)
+        until(lambda: session.lease() is not None)
         renewal.close()
         session.close()
 
