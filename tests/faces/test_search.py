@@ -101,7 +101,7 @@ def test_the_astronaut_has_one_face() -> None:
 
 # Run by itself: the peak of a process's memory is never forgotten.
 _LARGE_PHOTO = """
-import json, resource
+import json, pathlib, sys
 import cv2, numpy as np
 from service.faces.detection import CenterFaceDetector
 from service.faces.search import find_faces
@@ -119,16 +119,24 @@ for x, y, height in [(100, 300, 1500), (3500, 20, 40), (4190, 850, 40), (5900, 3
     photo[y : y + pasted.shape[0], x : x + pasted.shape[1]] = pasted
     boxes.append([x + (left - 100) * scale, y + top * scale, x + (right - 100) * scale, y + bottom * scale])
 faces = find_faces(photo, CenterFaceDetector())
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-print(json.dumps({"boxes": boxes, "found": [face.box for face in faces], "peak": peak}))
+told = {"boxes": boxes, "found": [face.box for face in faces]}
+pathlib.Path(sys.argv[1]).write_text(json.dumps(told))
 """
 
 
-def test_a_photo_of_24_megapixels_in_bounded_memory() -> None:
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", _LARGE_PHOTO], check=True, stdout=subprocess.PIPE, cwd=root)
-    told = json.loads(done.stdout)
+def test_a_photo_of_24_megapixels_in_bounded_memory(tmp_path: Path) -> None:
+    search = [sys.executable, "-c", _LARGE_PHOTO, str(tmp_path / "told.json")]
+    # Not started from here: the peak of a child begins at what this process, with all its tests, has had.
+    measured = subprocess.run(
+        [sys.executable, "-m", "service.evaluation.child", *search],
+        check=True,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    usage = json.loads(measured.stdout)
+    assert usage["code"] == 0
+    told = json.loads((tmp_path / "told.json").read_text())
     assert len(told["found"]) == len(told["boxes"]) == 5
     for box in told["boxes"]:
         assert max(shared_part(box, found) for found in told["found"]) > 0.6
-    assert told["peak"] < 1.5  # GiB
+    assert usage["peak_bytes"] < 1.5 * 2**30
