@@ -73,7 +73,7 @@ class ReplacedFace(BaseModel):
         tuple[int, int, int, int], Field(description="Left, top, right, bottom in pixels.", examples=[A_BOX])
     ]
     confidence: Annotated[float, Field(ge=0, le=1, examples=[0.93])]
-    scale: Annotated[int, Field(ge=1, description="Pixels per cell of the model's grid.", examples=[2])]
+    scale: Annotated[float, Field(ge=1, description="Pixels per cell of the model's grid.", examples=[1.5])]
 
 
 class AnonymizedImage(BaseModel):

@@ -59,7 +59,7 @@ def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as
         answer = anonymize_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
         path = target if format_of(target) == answer.format else _renamed(target, answer.format, photo.is_dir())
         write_file(path, answer.data)
-        faces = [{"box": f.box, "confidence": round(f.confidence, 4), "scale": f.scale} for f in answer.faces]
+        faces = [{"box": f.box, "confidence": round(f.confidence, 4), "scale": round(f.scale, 4)} for f in answer.faces]
         return {"record": str(answer.record) if answer.record else None, "faces": faces, "output": str(path)}
 
     say = "{faces} faces replaced, record {record}: {output} ({seconds:.1f} s)"

@@ -1,17 +1,17 @@
-"""Pixels to cells by k x k means, and back to pixels whose means are the cells again.
+"""Pixels to cells by their means, and back to pixels whose means are the cells again.
 
-Integer sums make it exact: a cell of n owned pixels holds a multiple of 1 / n levels, so a face at
-k > 1 carries more precision through an 8-bit file than the file's own levels.
+Integer sums make it exact: a cell of n owned pixels holds a multiple of 1 / n levels, so a face larger
+than the grid carries more precision through an 8-bit file than the file's own levels.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from service.core.lattice import Lattice
+
 Array = NDArray[np.float64]
-_T = TypeVar("_T", bound=np.generic)
 
 _SMOOTHING_ROUNDS = 4
 _BISECTIONS = 40
@@ -30,30 +30,17 @@ class Cells:
     counts: NDArray[np.int64]
 
 
-def tiles(crop: NDArray[_T], k: int) -> NDArray[_T]:
-    """View (k R, k R, ...) as (R, R, k^2, ...), the pixels of each cell together."""
-    rows, columns, *rest = crop.shape
-    split = crop.reshape(rows // k, k, columns // k, k, *rest)
-    return split.swapaxes(1, 2).reshape(rows // k, columns // k, k * k, *rest)
-
-
-def untiled(cells: NDArray[_T], k: int) -> NDArray[_T]:
-    """Invert ``tiles``."""
-    rows, columns, _, *rest = cells.shape
-    split = cells.reshape(rows, columns, k, k, *rest)
-    return split.swapaxes(1, 2).reshape(rows * k, columns * k, *rest)
-
-
-def down(crop: NDArray[np.integer], counted: NDArray[np.bool_], k: int) -> Cells:
+def down(crop: NDArray[np.integer], counted: NDArray[np.bool_], lattice: Lattice) -> Cells:
     """Mean of the counted pixels of each cell.
 
     Args:
-        crop: (k R, k R, 3) uint8 or uint16.
-        counted: (k R, k R) bool.
+        crop: (side, side, 3) uint8 or uint16.
+        counted: (side, side) bool.
+        lattice: the cells of the crop.
     """
-    weights = tiles(counted, k)
+    weights = lattice.tiles(counted)
     counts = weights.sum(axis=2)
-    sums = (tiles(crop, k) * weights[..., None]).sum(axis=2, dtype=np.int64)
+    sums = (lattice.tiles(crop) * weights[..., None]).sum(axis=2, dtype=np.int64)
     return Cells(sums / np.maximum(counts, 1)[..., None], counts)
 
 
@@ -69,35 +56,35 @@ def quantized(values: Array, counts: NDArray[np.int64], top: int) -> Array:
     return np.where(counts[..., None] > 0, sums / weights, 0.0)
 
 
-def up(values: Array, owned: NDArray[np.bool_], around: Cells, k: int, top: int) -> NDArray[np.uint16]:
+def up(values: Array, owned: NDArray[np.bool_], around: Cells, lattice: Lattice, top: int) -> NDArray[np.uint16]:
     """Pixels whose mean over the owned pixels of each cell is exactly the quantized value.
 
     Args:
         values: (R, R, 3) quantized levels (see ``quantized``).
-        owned: (k R, k R) bool, the pixels that are replaced.
+        owned: (side, side) bool, the pixels that are replaced.
         around: the cells of the surroundings, for a smooth transition.
-        k: pixels per cell side.
+        lattice: the cells of the crop.
         top: largest level, 255 or 65535.
 
     Returns:
-        (k R, k R, 3) uint16 in [0, top], meaningful where ``owned``.
+        (side, side, 3) uint16 in [0, top], meaningful where ``owned``.
     """
-    use = tiles(owned, k)
+    use = lattice.tiles(owned)
     counts = use.sum(axis=2)
     chosen = counts > 0
     known = chosen | (around.counts > 0)
-    cells = np.zeros((*chosen.shape, k * k, 3), np.uint16)
+    cells = np.zeros((*use.shape, 3), np.uint16)
     # One channel at a time: a face may fill a large photograph.
     for channel in range(3):
         plane = np.where(chosen, values[..., channel], around.values[..., channel])
-        wanted = _interpolated(plane, known, use, counts, k)[chosen]
+        wanted = _interpolated(plane, known, use, counts, lattice)[chosen]
         sums = np.rint(plane[chosen] * counts[chosen]).astype(np.int64)
         cells[chosen, :, channel] = _with_sums(wanted, use[chosen], sums, top)
-    return untiled(cells, k)
+    return lattice.untiled(cells)
 
 
 def _interpolated(
-    plane: Array, known: NDArray[np.bool_], use: NDArray[np.bool_], counts: NDArray[np.int64], k: int
+    plane: Array, known: NDArray[np.bool_], use: NDArray[np.bool_], counts: NDArray[np.int64], lattice: Lattice
 ) -> Array:
     """A smooth picture whose cell means approach the values (iterated back-projection, Irani & Peleg 1991).
 
@@ -106,22 +93,16 @@ def _interpolated(
         use: (R, R, k^2) bool.
 
     Returns:
-        (R, R, k^2), see ``tiles``.
+        (R, R, k^2), see ``Lattice.tiles``.
     """
-    rise = _bilinear(len(plane), k)
+    rise = lattice.bilinear()
     smooth: Array = (rise @ plane @ rise.T) / np.maximum(rise @ known.astype(np.float64) @ rise.T, 1e-9)
-    if k == 1:
-        return tiles(smooth, k)
+    if lattice.pitch == 1:
+        return lattice.tiles(smooth)
     for _ in range(_SMOOTHING_ROUNDS):
-        means = np.where(use, tiles(smooth, k), 0).sum(axis=2) / np.maximum(counts, 1)
+        means = np.where(use, lattice.tiles(smooth), 0).sum(axis=2) / np.maximum(counts, 1)
         smooth += rise @ np.where(counts > 0, plane - means, 0.0) @ rise.T
-    return tiles(smooth, k)
-
-
-def _bilinear(size: int, k: int) -> Array:
-    """(k size, size) matrix that interpolates k values per cell; the edges are repeated."""
-    at = np.clip((np.arange(size * k) + 0.5) / k - 0.5, 0, size - 1)
-    return np.asarray(np.maximum(1 - np.abs(at[:, None] - np.arange(size)), 0))
+    return lattice.tiles(smooth)
 
 
 def _with_sums(wanted: Array, use: NDArray[np.bool_], sums: NDArray[np.int64], top: int) -> NDArray[np.int64]:

@@ -142,4 +142,4 @@ def face_psnrs(made: Made, one: Picture, other: Picture) -> list[float]:
 
 
 def _masks(made: Made) -> list[np.ndarray]:
-    return [made.owner == i for i, face in enumerate(made.faces) if face.scale == 1]
+    return [made.owner == i for i, face in enumerate(made.faces) if face.side == face.resolution]

@@ -97,7 +97,7 @@ def make_portrait(name: str, pixels: Pixels, detector: Detector, resolution: int
         size = (pixels.shape[0], pixels.shape[1])
         faces = [place(face, "face", resolution, size, None) for face in found]
         largest = max(faces, key=lambda face: face.box[2] - face.box[0] + face.box[3] - face.box[1])
-        if largest.scale == 1:
+        if largest.side == resolution:
             return Portrait(name, pixels, tuple(_owning(faces, size)))
         factor *= _shrink_by(largest, resolution)
         pixels = _shrunk(original, factor)
@@ -123,6 +123,6 @@ def _shrunk(pixels: Pixels, factor: float) -> Pixels:
 
 def _owning(faces: Iterable[PlacedFace], size: tuple[int, int]) -> list[PlacedFace]:
     """The faces at k = 1 that others do not cover wholly."""
-    small = [face for face in faces if face.scale == 1]
+    small = [face for face in faces if face.side == face.resolution]
     owning = set(np.unique(owner_map(small, size, None)).tolist())
     return [face for i, face in enumerate(small) if i in owning]

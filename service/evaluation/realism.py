@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from service.errors import EvaluationUnavailable, FileUnusable, NoFaces
 from service.evaluation.backbone import BackboneFeatures
 from service.evaluation.clues import see
 from service.evaluation.faces_sheet import cut_face, write_grid, write_rows
-from service.evaluation.figures import Array, Figures
+from service.evaluation.figures import Array, Distribution, Figures
 from service.evaluation.kid import Kid, measure_kid
 from service.evaluation.latents import BandFigures, measure_latents
 from service.evaluation.photos import Photo, choose_photos
@@ -55,7 +55,7 @@ class RealismReport(Figures):
         bundle, digest: the weights.
         resolution: R.
         tau: of the weights: coarse, middle, fine, leftover.
-        scales: how many faces have which k.
+        scale: pixels per cell of the model's grid.
         kid: by name of the features.
         utility: detection and geometry.
         latents: by band.
@@ -70,7 +70,7 @@ class RealismReport(Figures):
     digest: str
     resolution: int
     tau: tuple[float, float, float, float]
-    scales: dict[int, int]
+    scale: Distribution
     kid: dict[str, LookFigures]
     utility: UtilityFigures
     latents: dict[str, BandFigures]
@@ -119,7 +119,7 @@ def run_realism(data: Path, out: Path, parts: Parts, limit: int, reference: int,
         digest=bundle.digest.hex(),
         resolution=bundle.manifest.numerics.resolution,
         tau=bundle.manifest.numerics.taus,
-        scales=_counted(subject.face.scale for subject in subjects),
+        scale=Distribution.over(subject.face.scale for subject in subjects),
         kid=measure_looks(subjects, list(_real_faces(chosen[limit:], parts)), seed),
         utility=UtilityFigures.over([likeness(subject.face, subject.found) for subject in subjects]),
         latents=measure_latents(_latents(subjects[:_INVERTED], parts)),
@@ -189,8 +189,3 @@ def _write_sheets(subjects: Sequence[Subject], out: Path) -> None:
         for subject in unsure
     ]
     write_rows(rows, out / "worst.png")
-
-
-def _counted(values: Iterable[int]) -> dict[int, int]:
-    seen = list(values)
-    return {value: seen.count(value) for value in sorted(set(seen))}

@@ -9,10 +9,9 @@ _NAME = 46
 
 def render_realism(report: RealismReport) -> str:
     """The report as a table of text; what it was measured on comes first."""
-    scales = ", ".join(f"{count} at k = {scale}" for scale, count in report.scales.items())
     head = [
         f"photos   {report.photos} of {report.data}, one per person, seed {report.seed}",
-        f"faces    {report.faces} of them: {scales}",
+        f"faces    {report.faces} of them; pixels per cell: {report.scale}",
         f"weights  {report.bundle}, R = {report.resolution}, tau = {report.tau}, digest {report.digest}",
         "",
     ]

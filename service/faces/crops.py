@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from service.core.context import Context, landmark_map
-from service.core.resample import Cells, down, tiles, up
+from service.core.lattice import Lattice
+from service.core.resample import Cells, down, up
 from service.core.scheme import levels_to_model
 from service.faces.layout import NOBODY, PlacedFace
 
@@ -22,7 +23,7 @@ class FaceView:
 
     Attributes:
         face: where it lies.
-        owned: (k R, k R) bool, the pixels the face owns.
+        owned: (side, side) bool, the pixels the face owns.
         inside: cells of the owned pixels.
         around: cells that are wholly free of any face's pixels.
         top: largest level, 255 or 65535.
@@ -54,12 +55,13 @@ def view_face(pixels: Pixels, owner: NDArray[np.int16], index: int, face: Placed
         pixels: (H, W, 3) uint8 or uint16.
         owner: (H, W), see ``layout.owner_map``.
     """
-    crop, owners, k = _cut(pixels, face, 0), _cut(owner, face, NOBODY), face.scale
+    crop, owners, lattice = _cut(pixels, face, 0), _cut(owner, face, NOBODY), face.lattice
     in_image = _cut(np.ones(owner.shape, np.bool_), face, False)
     owned = owners == index
-    free = ~tiles(owners != NOBODY, k).any(axis=2)
-    around = in_image & free.repeat(k, axis=0).repeat(k, axis=1)
-    return FaceView(face, owned, down(crop, owned, k), down(crop, around, k), np.iinfo(pixels.dtype).max)
+    free = np.asarray(~lattice.tiles(owners != NOBODY).any(axis=2))
+    around = in_image & lattice.spread(free)
+    top = np.iinfo(pixels.dtype).max
+    return FaceView(face, owned, down(crop, owned, lattice), down(crop, around, lattice), top)
 
 
 def paste_face(pixels: Pixels, view: FaceView, values: NDArray[np.float64]) -> None:
@@ -68,7 +70,7 @@ def paste_face(pixels: Pixels, view: FaceView, values: NDArray[np.float64]) -> N
     Args:
         values: (R, R, 3) quantized levels (see ``core.resample.quantized``).
     """
-    crop = up(values, view.owned, view.around, view.face.scale, view.top)
+    crop = up(values, view.owned, view.around, view.face.lattice, view.top)
     rows, columns, inner = _overlap(view.face, (pixels.shape[0], pixels.shape[1]))
     target, mask = pixels[rows, columns], view.owned[inner]
     target[mask] = crop[inner][mask].astype(pixels.dtype)
@@ -80,9 +82,9 @@ def thumbnail(view_pixels: Pixels, face: PlacedFace) -> bytes:
     Args:
         view_pixels: (H, W, 3), the whole anonymized image.
     """
-    crop = _cut(view_pixels, face, 0)
-    step = face.side // 8
-    means: NDArray[np.float64] = crop.reshape(8, step, 8, step, 3).mean(axis=(1, 3, 4))
+    cells = Lattice(8, face.side)
+    seen = np.ones((face.side, face.side), np.bool_)
+    means: NDArray[np.float64] = down(_cut(view_pixels, face, 0), seen, cells).values.mean(axis=2)
     return np.rint(means * (255 / np.iinfo(view_pixels.dtype).max)).astype(np.uint8).tobytes()
 
 

@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.core.bands import BLOCK
+from service.core.lattice import Lattice
 from service.faces.detection import Detection
 from service.faces.masks import Coverage, block_bitmap, cells_of, face_ellipse
 
 NOBODY = -1
 _FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
+_MARGIN = BLOCK  # cells between a mask and the edge of its crop: at the edge the network draws badly
+_GROWTH = 64  # a crop that is too small grows by this part of its side
 
 CodingGrid = tuple[int, int, int, int, int]
 """Width and height of a lossy input's coding blocks, and x, y where the first block
@@ -34,7 +37,7 @@ class PlacedFace:
         box: left, top, right, bottom in pixels; may leave the image.
         confidence: of the detection, in [0, 1].
         landmarks: (5, 2) int32 x, y in pixels.
-        scale: k, pixels per cell side.
+        side: of the crop in pixels, at least R.
         origin: x, y of the crop's first pixel; may be negative.
         bitmap: (R / 4, R / 4) bool, the mask blocks.
     """
@@ -42,7 +45,7 @@ class PlacedFace:
     box: tuple[int, int, int, int]
     confidence: float
     landmarks: NDArray[np.int32]
-    scale: int
+    side: int
     origin: tuple[int, int]
     bitmap: NDArray[np.bool_]
 
@@ -52,22 +55,24 @@ class PlacedFace:
         return len(self.bitmap) * BLOCK
 
     @property
-    def side(self) -> int:
-        """Side of the crop in pixels, k R."""
-        return self.resolution * self.scale
+    def scale(self) -> float:
+        """Pixels per cell, at least 1."""
+        return self.side / self.resolution
+
+    @property
+    def lattice(self) -> Lattice:
+        """The cells of the crop."""
+        return Lattice(self.resolution, self.side)
 
     def cell_landmarks(self) -> NDArray[np.float64]:
         """(5, 2) landmarks in cells of the crop."""
-        return (self.landmarks + 0.5 - np.array(self.origin, np.float64)) / self.scale
+        return np.asarray((self.landmarks + 0.5 - np.array(self.origin)) / self.scale, np.float64)
 
 
 def place(
     detection: Detection, coverage: Coverage, resolution: int, size: tuple[int, int], grid: CodingGrid | None
 ) -> PlacedFace:
-    """Lay the smallest crop over a face that holds its whole mask.
-
-    Of a lossy input, rows and columns of mask blocks beyond the box are left out where the crop does not hold the
-    coding blocks they lie in: a smaller crop shows the face more finely.
+    """Lay the smallest crop over a face that shows its whole mask with some surroundings on every side.
 
     Args:
         detection: the face.
@@ -80,26 +85,14 @@ def place(
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     landmarks = np.rint(detection.landmarks).astype(np.int32)
     ellipse = face_ellipse((left, top, right, bottom), landmarks.astype(np.float64), coverage)
-    scale = max(1, math.ceil(max(right - left, bottom - top) / (_FILL * resolution)))
+    side = max(resolution, math.ceil(max(right - left, bottom - top) / _FILL))
     while True:
-        origin = (
-            math.floor(ellipse.x - scale * resolution / 2 + 0.5),
-            math.floor(ellipse.y - scale * resolution / 2 + 0.5),
-        )
-        bitmap = block_bitmap(ellipse.scaled(*origin, scale), resolution)
-        rows, columns = _closable(origin, scale, resolution, size, grid)
-        face = PlacedFace(
-            (left, top, right, bottom),
-            detection.confidence,
-            landmarks,
-            scale,
-            origin,
-            bitmap & rows[:, None] & columns[None, :],
-        )
-        whole = _spans(origin[0], scale, columns, left, right) and _spans(origin[1], scale, rows, top, bottom)
-        if whole and _within(_clip(ellipse.bounds(), size), face):
+        origin = (math.floor(ellipse.x - side / 2 + 0.5), math.floor(ellipse.y - side / 2 + 0.5))
+        bitmap = block_bitmap(ellipse.scaled(*origin, side / resolution), resolution)
+        face = PlacedFace((left, top, right, bottom), detection.confidence, landmarks, side, origin, bitmap)
+        if _has_room(face, size, grid):
             return face
-        scale += 1
+        side += max(1, side // _GROWTH)
 
 
 def owner_map(faces: Iterable[PlacedFace], size: tuple[int, int], grid: CodingGrid | None) -> NDArray[np.int16]:
@@ -112,7 +105,7 @@ def owner_map(faces: Iterable[PlacedFace], size: tuple[int, int], grid: CodingGr
         (H, W) int16: index of the face, or NOBODY.
     """
     owner = np.full(size, NOBODY, np.int16)
-    order = sorted(enumerate(faces), key=lambda item: (item[1].scale, item[0]))
+    order = sorted(enumerate(faces), key=lambda item: (item[1].side, item[0]))
     claims = [(index, _Region.of(face)) for index, face in order]
     for index, region in claims:
         region.claim(owner, index)
@@ -132,8 +125,7 @@ class _Region:
 
     @classmethod
     def of(cls, face: PlacedFace) -> "_Region":
-        cells = cells_of(face.bitmap)
-        return cls(*face.origin, cells.repeat(face.scale, axis=0).repeat(face.scale, axis=1))
+        return cls(*face.origin, face.lattice.spread(cells_of(face.bitmap)))
 
     def closed(self, grid: CodingGrid) -> "_Region":
         """Grown to whole coding blocks, and to what they reach beyond themselves."""
@@ -162,36 +154,17 @@ class _Region:
         view[part.mask & (view == NOBODY)] = index
 
 
-def _closable(
-    origin: tuple[int, int], scale: int, resolution: int, size: tuple[int, int], grid: CodingGrid | None
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(R / 4,) bool each: rows and columns of mask blocks whose coding blocks the crop holds, inside the image."""
+def _has_room(face: PlacedFace, size: tuple[int, int], grid: CodingGrid | None) -> bool:
+    """Whether the pixels of the image that the face takes stay away from the edges of its crop."""
     width, height, x0, y0, bleed = grid or (1, 1, 0, 0, 0)
-    starts = np.arange(resolution // BLOCK) * BLOCK * scale
-    side, step = resolution * scale, BLOCK * scale
+    blocks, margin = face.lattice.edges[::BLOCK], math.ceil(_MARGIN * face.scale)
 
-    def closable(start: int, length: int, block: int, first: int) -> NDArray[np.bool_]:
-        low = (start + starts - first) // block * block + first - bleed
-        high = -((first - start - starts - step) // block) * block + first + bleed
+    def fits(taken: NDArray[np.bool_], start: int, length: int, block: int, first: int) -> bool:
+        used = np.flatnonzero(taken)
+        low = (start + blocks[used[0]] - first) // block * block + first - bleed
+        high = -((first - start - blocks[used[-1] + 1]) // block) * block + first + bleed
         low, high = np.clip(low, 0, length), np.clip(high, 0, length)
-        return np.asarray((low >= high) | ((low >= start) & (high <= start + side)))
+        return bool(low >= high or (low >= start + margin and high <= start + face.side - margin))
 
-    return closable(origin[1], size[0], height, y0), closable(origin[0], size[1], width, x0)
-
-
-def _spans(start: int, scale: int, kept: NDArray[np.bool_], low: int, high: int) -> bool:
-    """Whether all blocks between two edges of the box are kept."""
-    starts = start + np.arange(len(kept)) * BLOCK * scale
-    return bool(kept[(starts < high) & (starts + BLOCK * scale > low)].all())
-
-
-def _clip(bounds: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = bounds
-    return max(left, 0), max(top, 0), min(right, size[1]), min(bottom, size[0])
-
-
-def _within(bounds: tuple[float, float, float, float], face: PlacedFace) -> bool:
-    left, top, right, bottom = bounds
-    x, y = face.origin
-    empty = right <= left or bottom <= top
-    return empty or (left >= x and top >= y and right <= x + face.side and bottom <= y + face.side)
+    across, along = np.asarray(face.bitmap.any(axis=0)), np.asarray(face.bitmap.any(axis=1))
+    return fits(across, face.origin[0], size[1], width, x0) and fits(along, face.origin[1], size[0], height, y0)

@@ -83,7 +83,7 @@ def face_ellipse(
 
 
 def block_bitmap(ellipse: Ellipse, resolution: int) -> NDArray[np.bool_]:
-    """Blocks of the R-grid that hold at least one cell centre of the ellipse.
+    """Blocks of the R-grid that hold at least one cell centre of the ellipse, or its middle.
 
     Args:
         ellipse: in R-grid cells.
@@ -95,7 +95,12 @@ def block_bitmap(ellipse: Ellipse, resolution: int) -> NDArray[np.bool_]:
     centres = np.arange(resolution, dtype=np.float64) + 0.5
     cells = ellipse.contains(centres[None, :], centres[:, None])
     side = resolution // BLOCK
-    return np.asarray(cells.reshape(side, BLOCK, side, BLOCK).any(axis=(1, 3)))
+    blocks = np.asarray(cells.reshape(side, BLOCK, side, BLOCK).any(axis=(1, 3)))
+    row, column = math.floor(ellipse.y / BLOCK), math.floor(ellipse.x / BLOCK)
+    # The smallest ellipses lie between the centres.
+    if 0 <= row < side and 0 <= column < side:
+        blocks[row, column] = True
+    return blocks
 
 
 def cells_of(bitmap: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -298,7 +298,7 @@ def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: Picture) 
     return FaceRecord(
         box=face.box,
         confidence=face.confidence,
-        scale=face.scale,
+        side=face.side,
         origin=face.origin,
         landmarks=face.landmarks,
         bitmap=face.bitmap,

@@ -81,4 +81,4 @@ def _unclipped(view: FaceView, face: FaceRecord) -> NDArray[np.float64]:
 
 
 def _placed(face: FaceRecord) -> PlacedFace:
-    return PlacedFace(face.box, face.confidence, face.landmarks, face.scale, face.origin, face.bitmap)
+    return PlacedFace(face.box, face.confidence, face.landmarks, face.side, face.origin, face.bitmap)

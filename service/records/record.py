@@ -28,7 +28,7 @@ class FaceRecord:
     Attributes:
         box: left, top, right, bottom in image px; may lie outside the image.
         confidence: of the detector, in [0, 1]; kept to 1 / 65535.
-        scale: k, image px per R-grid cell.
+        side: of the crop in image px, at least R.
         origin: x, y of the crop in image px; may be negative.
         landmarks: (5, 2) int32 x, y in image px.
         bitmap: (R / 4, R / 4) bool, the blocks that were generated.
@@ -42,7 +42,7 @@ class FaceRecord:
 
     box: tuple[int, int, int, int]
     confidence: float
-    scale: int
+    side: int
     origin: tuple[int, int]
     landmarks: NDArray[np.int32] = field(repr=False)
     bitmap: NDArray[np.bool_] = field(repr=False)
@@ -126,6 +126,7 @@ class Record:
         _require({self.depth, self.image_depth} <= {8, 16}, "a depth is 8 or 16")
         _require(self.resolution > 0 and self.resolution % BLOCK == 0, "the resolution is a multiple of 4")
         side = self.resolution // BLOCK
+        _require(all(face.side >= self.resolution for face in self.faces), "a crop has a pixel for every cell")
         _require(all(face.bitmap.shape == (side, side) for face in self.faces), "a bitmap is (R / 4, R / 4)")
         _require(len({len(face.overflow) for face in self.faces}) <= 1, "overflows of a record have one length")
 

@@ -108,7 +108,7 @@ def _surrounded(ellipse: Tensor, extents: Tensor) -> Tensor:
 def _fills(dice: _Dice, head: Tensor, loose: Tensor, most: Tensor) -> Tensor:
     """(B,) part of the side that the box fills, mostly large."""
     low, high = _LARGE_FILLS
-    # The larger of two numbers: a face at k > 1 always fills more than 40 %.
+    # The larger of two numbers: only a face smaller than the grid leaves much of its crop empty.
     large = low + (high - low) * dice.uniform(2).amax(dim=1)
     low, high = _SMALL_FILLS
     small = low * (high / low) ** dice.uniform()

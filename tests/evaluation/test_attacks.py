@@ -77,7 +77,8 @@ def test_signs_known_in_part_say_more_of_sign_flips_than_of_rotations(targets: T
         by_scheme = {
             f.scheme: f.success for f in found if f.name.startswith(f"{part:.0%}") and f.measure == CORRELATION
         }
-        assert by_scheme["signflip"] == pytest.approx(2 * part - 1, abs=0.06)
+        # Three small faces have few hundred coefficients, and some weigh much.
+        assert by_scheme["signflip"] == pytest.approx(2 * part - 1, abs=0.12)
         assert by_scheme["band-rotation"] < by_scheme["signflip"] - 0.05
     assert [f.scheme for f in found if f.measure == REVEALED] == ["signflip", "band-rotation"]
 

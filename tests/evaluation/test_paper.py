@@ -91,7 +91,7 @@ def test_a_place_keeps_its_sign_when_the_mask_is_estimated_a_little_differently(
 
 def test_the_whole_crop_belongs_to_the_face_where_it_lies_in_the_image() -> None:
     bitmap = np.zeros((8, 8), np.bool_)
-    face = PlacedFace((0, 0, 9, 9), 1.0, np.zeros((5, 2), np.int32), 1, (-4, 6), bitmap)
+    face = PlacedFace((0, 0, 9, 9), 1.0, np.zeros((5, 2), np.int32), 32, (-4, 6), bitmap)
     owner = whole_crop(face, (30, 20))
     assert (owner[6:, :20] == 0).all() and (owner[:6] == -1).all()
     inner = whole_crop(face, (100, 100))

@@ -20,7 +20,7 @@ from tests.small_bundle import RESOLUTION
 
 def test_report_table_and_sheets(photo_folder: Path, tmp_path: Path, parts: Parts) -> None:
     report = run_realism(photo_folder, tmp_path, parts, limit=3, reference=4, seed=1)
-    assert report.faces == report.photos == report.utility.detected.of == sum(report.scales.values()) == 3
+    assert report.faces == report.photos == report.utility.detected.of == report.scale.count == 3
     assert list(report.kid) == ["CenterFace backbone", "dlib ResNet"]
     assert report.latents["all"].deviation.count == 3
     assert RealismReport.model_validate_json(report.model_dump_json()) == report

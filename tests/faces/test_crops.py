@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.core.resample import quantized, tiles
+from service.core.resample import quantized
 from service.faces.crops import FaceView, paste_face, thumbnail, view_face
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
 from tests.faces.people import coding_grids, detected, detections
@@ -79,6 +79,12 @@ def test_both_directions_see_the_same_context(scene: Scene) -> None:
             assert torch.equal(getattr(then, plane), getattr(now, plane))
 
 
+def any_in_cell(pixels: NDArray[np.bool_], view: FaceView) -> NDArray[np.bool_]:
+    """(side, side) to (R, R): whether any pixel of the cell is true."""
+    starts = view.face.lattice.edges[:-1]
+    return np.logical_or.reduceat(np.logical_or.reduceat(pixels, starts, axis=0), starts, axis=1)
+
+
 @given(scenes)
 def test_cells_are_generated_visible_or_unknown(scene: Scene) -> None:
     padding = max(face.side for face in scene.faces) + max(SIZE)
@@ -86,11 +92,10 @@ def test_cells_are_generated_visible_or_unknown(scene: Scene) -> None:
     for index, view in enumerate(scene.views()):
         (x, y), side = view.face.origin, view.face.side
         seen = owner[y + padding : y + padding + side, x + padding : x + padding + side]
-        cells = tiles(seen, view.face.scale)
         context = view.context()
         generate, visible = context.generate[0, 0].numpy(), context.visible[0, 0].numpy()
-        assert np.array_equal(generate, (cells == index).any(axis=2))
-        assert np.array_equal(visible, ~(cells >= 0).any(axis=2) & (cells == NOBODY).any(axis=2))
+        assert np.array_equal(generate, any_in_cell(seen == index, view))
+        assert np.array_equal(visible, ~any_in_cell(seen >= 0, view) & any_in_cell(seen == NOBODY, view))
         assert not context.known[0][:, ~torch.from_numpy(visible)].any()
         assert context.known.abs().max() <= 1
 
@@ -98,22 +103,22 @@ def test_cells_are_generated_visible_or_unknown(scene: Scene) -> None:
 def test_one_pixel_of_another_face_hides_a_cell() -> None:
     scene = scene_of([detected(90, 70, 100, 100)])
     (view,) = scene.views()
-    x, y = (start + view.face.scale // 2 for start in view.face.origin)
-    assert view.context().visible[0, 0, 0, 0]
-    scene.owner[y, x] = 7
+    visible = view.context().visible[0, 0]
+    row, column = (int(index) for index in torch.nonzero(visible)[0])
+    edges, (x, y) = view.face.lattice.edges, view.face.origin
+    scene.owner[y + edges[row + 1] - 1, x + edges[column]] = 7
     (hidden,) = scene.views()
-    assert not hidden.context().visible[0, 0, 0, 0]
-    assert hidden.context().visible[0, 0, 0, 1]
+    assert torch.nonzero(hidden.context().visible[0, 0] != visible).tolist() == [[row, column]]
 
 
 def test_cells_show_the_mean_of_the_pixels_in_the_image() -> None:
     scene = scene_of([detected(4, 70, 60, 60)])
     (view,) = scene.views()
-    k, (x, y) = view.face.scale, view.face.origin
-    assert k == 3 and x < 0 and x % k
-    column, rows = -x // k, slice(y, y + k)
+    (x, y), edges = view.face.origin, view.face.lattice.edges
+    column = int(np.searchsorted(edges, -x, side="right")) - 1
+    assert x < 0 and edges[column] < -x < edges[column + 1]
     known = view.context().known[0, :, 0, column].numpy()
-    mean = scene.pixels[rows, 0 : x + (column + 1) * k].mean(axis=(0, 1))
+    mean = scene.pixels[y : y + edges[1], 0 : x + edges[column + 1]].mean(axis=(0, 1))
     assert known == pytest.approx(mean / 127.5 - 1, abs=1e-6)
 
 

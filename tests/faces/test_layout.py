@@ -21,10 +21,15 @@ coverages: st.SearchStrategy[Coverage] = st.sampled_from(["face", "head"])
 def mask_of(face: PlacedFace, size: tuple[int, int] = SIZE) -> np.ndarray:
     """(H, W) bool: the face's blocks, drawn pixel by pixel."""
     cells = cells_of(face.bitmap)
-    row, column = ((np.arange(n) - start) // face.scale for n, start in zip(size, reversed(face.origin), strict=True))
+    row, column = (cells_at(face, np.arange(n) - start) for n, start in zip(size, reversed(face.origin), strict=True))
     inside = ((row >= 0) & (row < face.resolution))[:, None] & ((column >= 0) & (column < face.resolution))
     clipped = (np.clip(index, 0, face.resolution - 1) for index in (row, column))
     return cells[np.ix_(*clipped)] & inside
+
+
+def cells_at(face: PlacedFace, pixels: np.ndarray) -> np.ndarray:
+    """The cells that pixels of the crop's axis lie in; R or more, or negative, outside of it."""
+    return np.searchsorted(face.lattice.edges, pixels, side="right") - 1
 
 
 def coding_blocks(owner: np.ndarray, grid: CodingGrid) -> list[np.ndarray]:
@@ -38,59 +43,53 @@ def coding_blocks(owner: np.ndarray, grid: CodingGrid) -> list[np.ndarray]:
 
 
 @given(detections(SIZE), coverages, coding_grids)
-def test_the_crop_holds_the_whole_mask(face: Detection, coverage: Coverage, grid: CodingGrid | None) -> None:
+def test_the_mask_covers_the_ellipse(face: Detection, coverage: Coverage, grid: CodingGrid | None) -> None:
     placed = place(face, coverage, R, SIZE, grid)
     ellipse = face_ellipse(placed.box, placed.landmarks.astype(float), coverage)
     mask = mask_of(placed)
     for y, x in np.ndindex(SIZE[0] // 3, SIZE[1] // 3):
         # A pixel is covered when the centre of its cell is in the ellipse.
-        cell = [(3 * p - start) // placed.scale for p, start in zip((x, y), placed.origin, strict=True)]
+        cell = [cells_at(placed, np.array(3 * p - start)) for p, start in zip((x, y), placed.origin, strict=True)]
         centre = [start + (c + 0.5) * placed.scale for c, start in zip(cell, placed.origin, strict=True)]
-        left, top, right, bottom = placed.box
-        in_box = left <= 3 * x < right and top <= 3 * y < bottom
-        if (grid is None or in_box) and ellipse.contains(np.array(centre[0]), np.array(centre[1])):
+        if ellipse.contains(centre[0], centre[1]):
             assert mask[3 * y, 3 * x]
-    owned = np.argwhere(owner_map([placed], SIZE, grid) == 0)
+
+
+@given(detections(SIZE), coverages, coding_grids)
+def test_the_crop_shows_surroundings_on_every_side(
+    face: Detection, coverage: Coverage, grid: CodingGrid | None
+) -> None:
+    placed = place(face, coverage, R, SIZE, grid)
+    owned = np.argwhere(owner_map([placed], SIZE, grid) == 0)[:, ::-1] - placed.origin
     assert len(owned)
-    low, high = owned.min(axis=0)[::-1], owned.max(axis=0)[::-1]
-    assert (low >= placed.origin).all() and (high < np.add(placed.origin, placed.side)).all()
+    margin = 4 * placed.scale
+    assert owned.min() >= margin and owned.max() < placed.side - margin
 
 
-def test_coding_blocks_do_not_halve_the_resolution() -> None:
+def test_a_crop_is_no_larger_than_it_must_be() -> None:
+    # 124 pixels high, 140 with their ellipse, 162 in whole coding blocks with the pixel they reach beyond.
     points = np.array([[107.0, 124.0], [151.0, 124.0], [129.0, 147.0], [113.0, 170.0], [145.0, 170.0]])
     face, grid = Detection((80.0, 73.0, 173.0, 197.0), 0.9, points), (16, 16, 0, 0, 1)
     placed = place(face, "face", 160, (250, 250), grid)
-    assert placed.scale == 1
-    owner = owner_map([placed], (250, 250), grid)
-    # All but the corners that an ellipse leaves.
-    assert (owner[73:197, 80:173] == 0).mean() > 0.95
+    assert 162 + 8 <= placed.side <= 162 + 32
+    assert place(face, "face", 160, (250, 250), None).side == 160
 
 
-@given(detections(SIZE))
-def test_the_scale_is_the_smallest_that_leaves_room(face: Detection) -> None:
-    placed = place(face, "face", R, SIZE, None)
-    left, top, right, bottom = placed.box
-    assert placed.scale == max(1, math.ceil(max(right - left, bottom - top) / (0.8 * R)))
-    assert placed.resolution == R and placed.side == R * placed.scale
+@given(detections(SIZE), coverages)
+def test_crops_grow_with_their_faces_and_not_in_leaps(face: Detection, coverage: Coverage) -> None:
+    placed = place(face, coverage, R, SIZE, None)
+    assert placed.resolution == R and placed.side >= R
+    ellipse = face_ellipse(placed.box, placed.landmarks.astype(float), coverage)
+    left, top, right, bottom = ellipse.bounds()
+    longer = max(right - left, bottom - top)
+    # A block of the mask and the margin on either side, the largest fill, and a step of growth.
+    assert placed.side <= max(R, 1.2 * longer, longer / (1 - 16.5 / R) + 2) * (1 + 1 / 64) + 2
 
 
-@given(detections(SIZE))
-def test_a_head_needs_no_more_room_than_it_must(face: Detection) -> None:
-    placed = place(face, "head", R, SIZE, None)
-    smaller = placed.side - R
-    longer = max(placed.box[2] - placed.box[0], placed.box[3] - placed.box[1])
-    if smaller and longer <= 0.8 * smaller:
-        ellipse = face_ellipse(placed.box, placed.landmarks.astype(float), "head")
-        left, top, right, bottom = ellipse.bounds()
-        across = max(ellipse.x - max(left, 0), min(right, SIZE[1]) - ellipse.x)
-        along = max(ellipse.y - max(top, 0), min(bottom, SIZE[0]) - ellipse.y)
-        assert max(across, along) > smaller / 2 - 1
-
-
-@pytest.mark.parametrize(("width", "resolution"), [(2, 64), (51, 64), (52, 64), (1500, 64), (3900, 128)])
+@pytest.mark.parametrize(("width", "resolution"), [(2, 64), (40, 64), (52, 64), (1500, 64), (3900, 128)])
 def test_tiny_and_huge_faces_have_a_crop(width: int, resolution: int) -> None:
     placed = place(detected(2000.5, 2000.5, width, width), "face", resolution, (4000, 6000), None)
-    assert placed.scale == max(1, math.ceil(width / (0.8 * resolution)))
+    assert (placed.side == resolution) == (width <= 40)
     area = placed.bitmap.sum() * (4 * placed.scale) ** 2
     assert area >= math.pi / 4 * 1.08 * 1.12 * width**2
     assert np.abs(np.add(placed.origin, placed.side / 2) - [2000, 2000]).max() <= 0.02 * width + 1
@@ -147,7 +146,7 @@ def test_only_blocks_that_the_mask_touches_are_added(face: Detection, grid: Codi
             placed.box,
             placed.confidence,
             placed.landmarks,
-            placed.scale,
+            placed.side,
             (placed.origin[0] - x0 + 10 * width, placed.origin[1] - y0 + 10 * height),
             placed.bitmap,
         ),
@@ -165,7 +164,7 @@ def test_what_is_owned_does_not_depend_on_the_order(crowd: list[Detection], grid
     for order in permutations(range(len(placed))):
         other = owner_map([placed[i] for i in order], SIZE, grid)
         assert np.array_equal(other == NOBODY, first == NOBODY)
-        if len({face.scale for face in placed}) == len(placed):
+        if len({face.side for face in placed}) == len(placed):
             assert np.array_equal(np.array([*order, NOBODY])[other], first)
 
 

@@ -67,7 +67,14 @@ def test_blocks_hold_the_ellipse_and_no_more_than_they_must(ellipse: Ellipse) ->
     centres = np.arange(64) + 0.5
     inside = ellipse.contains(centres[None, :], centres[:, None])
     assert not (inside & ~cells_of(bitmap)).any()
-    assert all(inside[4 * row : 4 * row + 4, 4 * column : 4 * column + 4].any() for row, column in np.argwhere(bitmap))
+    held = np.argwhere(bitmap).tolist()
+    others = [at for at in held if at != [ellipse.y // 4, ellipse.x // 4]]
+    assert all(inside[4 * row : 4 * row + 4, 4 * column : 4 * column + 4].any() for row, column in others)
+
+
+@given(st.floats(8, 56), st.floats(8, 56))
+def test_no_ellipse_is_too_small_for_a_block(x: float, y: float) -> None:
+    assert block_bitmap(Ellipse(x, y, 1e-3, 1e-3, 0.0), 64).sum() == 1
 
 
 def test_cells_are_blocks_of_four() -> None:

@@ -80,8 +80,8 @@ def test_jpeg_coding_blocks_are_replaced_whole(parts: Parts, portrait: Pixels, e
 
 
 def test_sixteen_bits_are_exact_from_pixels_and_key_alone(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    # A face of at most 25 pixels stands at scale 1 on the grid of 32 cells.
-    small = np.asarray(Image.fromarray(portrait).resize((43, 47), Image.Resampling.BOX))
+    # A face of at most 20 pixels stands at scale 1 on the grid of 32 cells.
+    small = np.asarray(Image.fromarray(portrait).resize((35, 38), Image.Resampling.BOX))
     made = anonymize(encoded(small), replace(REQUEST, depth=16, seal="off"), parts)
     assert made.faces[0].scale == 1
     back = recover(made.data, ASK, parts)
@@ -125,7 +125,7 @@ def test_generative_is_close_and_another_run_gives_another_stranger(
     def error(a: Pixels, b: Pixels) -> float:
         return float(np.abs(a[changed].astype(float) - b[changed]).mean())
 
-    assert error(_pixels(back), portrait) < 12
+    assert error(_pixels(back), portrait) < 15
     assert error(_pixels(first), _pixels(second)) > 25
 
 

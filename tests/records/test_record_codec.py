@@ -30,7 +30,7 @@ def faces(resolution: int, overflow_bytes: int) -> st.SearchStrategy[FaceRecord]
         FaceRecord,
         box=st.tuples(i32, i32, i32, i32),
         confidence=u16.map(lambda step: step / 65535),
-        scale=u32,
+        side=st.integers(resolution, 2**32 - 1),
         origin=st.tuples(i32, i32),
         landmarks=st.lists(i32, min_size=10, max_size=10).map(lambda n: np.array(n, np.int32).reshape(5, 2)),
         bitmap=st.integers(0, 2**32 - 1).map(lambda s: np.random.default_rng(s).random((side, side)) < 0.5),
@@ -75,7 +75,7 @@ def _sample(**changes: Any) -> Record:
     face = FaceRecord(
         box=(-3, 5, 60, 80),
         confidence=0.75,
-        scale=2,
+        side=128,
         origin=(-7, 1),
         landmarks=np.arange(10, dtype=np.int32).reshape(5, 2),
         bitmap=np.eye(16, dtype=np.bool_),
