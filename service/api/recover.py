@@ -44,6 +44,11 @@ MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
         headers={
             "X-Visard-Audit": header("Id of the entries in the audit log.", format="uuid"),
             "X-Visard-Fidelity": header("What came back.", enum=["exact", "generative"]),
+            "X-Visard-Confidence": header(
+                "Of generative faces only: from 1, pixels as they were made, to 0, changed so much that a face may be "
+                "somebody else's.",
+                pattern=r"^[01]\.\d\d$",
+            ),
             "X-Visard-Verified": header("What could be proved.", enum=["image", "faces", "none"]),
         },
         problems=RECOVER,
@@ -98,6 +103,8 @@ def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Even
         "X-Visard-Fidelity": answer.fidelity,
         "X-Visard-Verified": answer.verified,
     }
+    if answer.confidence is not None:
+        headers["X-Visard-Confidence"] = f"{answer.confidence:.2f}"
     return Response(answer.data, headers=headers, media_type=f"image/{answer.format}")
 
 

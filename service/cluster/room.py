@@ -59,9 +59,9 @@ class RayRoom:
 
     def recover(
         self, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None = None
-    ) -> list[Tensor]:
+    ) -> list[tuple[Tensor, float]]:
         """See ``EngineRoom``; ``progress`` is not called."""
-        return cast(list[Tensor], self._run("recover", digest, plan, tasks))
+        return cast(list[tuple[Tensor, float]], self._run("recover", digest, plan, tasks))
 
     def cancelled_by(self, event: threading.Event) -> Self:
         """See ``EngineRoom``."""

@@ -117,7 +117,8 @@ def _with_wrong_key(made: Anonymized, parts: Parts, progress: Progress) -> tuple
     wrong = [bytes([key[0] ^ 1]) + key[1:] for key in right]
     scene = Scene.of(record, shown)
     everyone = range(len(record.faces))
-    return scene, generative(shown, scene, record, everyone, wrong, parts.engine, progress)
+    stranger, _ = generative(shown, scene, record, everyone, wrong, parts.engine, progress)
+    return scene, stranger
 
 
 def _astronaut() -> bytes:

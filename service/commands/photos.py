@@ -88,16 +88,22 @@ def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choice
             raise FileUnusable("recovered images are lossless: name the output .png or .tiff")
         answer = recover_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
         write_file(target, answer.data, private=True)
+        sure = {} if answer.confidence is None else {"confidence": round(answer.confidence, 2)}
         return {
             "record": str(answer.record),
             "fidelity": answer.fidelity,
+            **sure,
             "verified": answer.verified,
             "faces": answer.faces,
             "output": str(target),
         }
 
-    say = "{faces} faces recovered, {fidelity}, verified: {verified}: {output} ({seconds:.1f} s)"
-    return _run(image, out, one, parts, as_json, lambda a: say.format(**a))
+    def say(answer: Answer) -> str:
+        sure = f", confidence {answer['confidence']}" if "confidence" in answer else ""
+        text = "{faces} faces recovered, {fidelity}{sure}, verified: {verified}: {output} ({seconds:.1f} s)"
+        return text.format(sure=sure, **answer)
+
+    return _run(image, out, one, parts, as_json, say)
 
 
 _One = Callable[[Path, Path, Progress | None], Answer]

@@ -75,7 +75,7 @@ def recover(
     norms: Sequence[Norms],
     plan: Plan,
     progress: Progress | None = None,
-) -> Tensor:
+) -> tuple[Tensor, list[float]]:
     """Invert ``anonymize``: ``to_originals``, driven by one network."""
     return drive(to_originals(pixels, context.generate, keys, norms, plan), denoiser, context, progress)
 
@@ -106,13 +106,21 @@ def to_strangers(
 
 def to_originals(
     pixels: Tensor, generate: Tensor, keys: Sequence[bytes], norms: Sequence[Norms], plan: Plan
-) -> Walk[Tensor]:
-    """Walk B strangers back: the same shapes and the same number of network evaluations."""
+) -> Walk[tuple[Tensor, list[float]]]:
+    """Walk B strangers back: the same shapes and the same number of network evaluations.
+
+    Returns:
+        The originals, and of each how far its latent had strayed (``transform.reveal``): about 0 for pixels as they
+        were made.
+    """
+    strayed: list[float] = []
 
     def transform(latent: Array, cells: NDArray[np.bool_], face: int) -> Array:
-        return reveal(latent, cells, keys[face], plan.scheme, plan.taus, norms[face])
+        revealed, far = reveal(latent, cells, keys[face], plan.scheme, plan.taus, norms[face])
+        strayed.append(far)
+        return revealed
 
-    return _there_and_back(pixels, generate, plan, transform)
+    return (yield from _there_and_back(pixels, generate, plan, transform)), strayed
 
 
 _Transform = Callable[[Array, NDArray[np.bool_], int], Array]

@@ -50,15 +50,24 @@ def hide(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme,
     return hidden, (padded[0], padded[1], padded[2], padded[3])
 
 
-def reveal(latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, taus: Taus, norms: Norms) -> Array:
-    """Invert ``hide``."""
+def reveal(
+    latent: Array, generate: NDArray[np.bool_], key: bytes, scheme: Scheme, taus: Taus, norms: Norms
+) -> tuple[Array, float]:
+    """Invert ``hide``.
+
+    Returns:
+        The latent, and how far the transformed one had strayed: the largest relative difference between the norm of
+        a group and what ``hide`` had scaled it to. 0 for sign flips, which scale nothing.
+    """
     layout, stream = BandLayout.of(generate), Keystream(key)
     groups, targets = _groups(latent, layout, scheme, taus)
     if scheme == "signflip":
-        return _joined([flip_signs(g, stream) for g in groups], layout, scheme, latent)
+        return _joined([flip_signs(g, stream) for g in groups], layout, scheme, latent), 0.0
     back = [rotate_back(group, stream) for group in groups]
     restored = [_scaled(*group) for group in zip(back, targets, norms[: len(back)], strict=True)]
-    return _joined(restored, layout, scheme, latent)
+    heard = [(g, target) for g, target, norm in zip(groups, targets, norms, strict=False) if target > 0 and norm > 0]
+    strayed = max((abs(float(np.linalg.norm(group)) / target - 1) for group, target in heard), default=0.0)
+    return _joined(restored, layout, scheme, latent), strayed
 
 
 def _groups(latent: Array, layout: BandLayout, scheme: Scheme, taus: Taus) -> tuple[list[Array], list[float]]:

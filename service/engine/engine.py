@@ -63,13 +63,13 @@ class Engine:
 
     def recover(
         self, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None = None
-    ) -> list[Tensor]:
-        """The original faces, (3, R, R) float64 each, in order.
+    ) -> list[tuple[Tensor, float]]:
+        """The original faces, (3, R, R) float64 each, and how far each latent had strayed, in order.
 
         Raises:
             BundleUnknown, EngineBusy, EngineClosed, CallerGone: as for ``anonymize``.
         """
-        return cast(list[Tensor], self._run(to_original, digest, plan, tasks, progress))
+        return cast(list[tuple[Tensor, float]], self._run(to_original, digest, plan, tasks, progress))
 
     def cancelled_by(self, event: threading.Event) -> Self:
         """The same engine for one caller: once ``event`` is set, what it asked for is dropped."""

@@ -36,8 +36,11 @@ class EngineRoom(Protocol):
 
     def recover(
         self, digest: bytes, plan: Plan, tasks: Sequence[FaceTask], progress: Progress | None = None
-    ) -> list[Tensor]:
-        """The original faces, (3, R, R) float64 each, in order; arguments and errors as for ``anonymize``."""
+    ) -> list[tuple[Tensor, float]]:
+        """The original faces, (3, R, R) float64 each, and how far each latent had strayed, in order.
+
+        Arguments and errors as for ``anonymize``.
+        """
         ...
 
     def cancelled_by(self, event: threading.Event) -> Self:

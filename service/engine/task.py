@@ -48,7 +48,7 @@ def to_stranger(task: FaceTask, plan: Plan) -> Walk[tuple[Tensor, Norms]]:
     return x[0].cpu(), norms[0]
 
 
-def to_original(task: FaceTask, plan: Plan) -> Walk[Tensor]:
-    """Walk back to the face before, (3, R, R)."""
-    x = yield from scheme.to_originals(task.pixels, task.context.generate, [task.key], [task.norms], plan)
-    return x[0].cpu()
+def to_original(task: FaceTask, plan: Plan) -> Walk[tuple[Tensor, float]]:
+    """Walk back to the face before, (3, R, R), and how far the latent had strayed."""
+    x, strayed = yield from scheme.to_originals(task.pixels, task.context.generate, [task.key], [task.norms], plan)
+    return x[0].cpu(), strayed[0]

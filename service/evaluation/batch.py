@@ -47,7 +47,7 @@ def measure_batch(portraits: Sequence[Portrait], studio: Studio) -> BatchFigures
         shown.append(task(portrait.views(filed)[0], key, norms, beyond[0]))
     together = engine.recover(bundle.digest, plan, shown)
     alone = [engine.recover(bundle.digest, plan, [one])[0] for one in shown]
-    pairs = [(_cells(a, v), _cells(b, v)) for a, b, v in zip(together, alone, originals, strict=True)]
+    pairs = [(_cells(a, v), _cells(b, v)) for (a, _), (b, _), v in zip(together, alone, originals, strict=True)]
     truth = [view.inside.values[view.inside.counts > 0] for view in originals]
     return BatchFigures(
         faces=len(chosen),

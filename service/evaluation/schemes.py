@@ -74,7 +74,7 @@ def _through_codecs(portrait: Portrait, scheme: Scheme, studio: Studio) -> dict[
     secrets = list(zip(keys * rounds, norms * rounds, beyond * rounds, strict=True))
     back = engine.recover(bundle.digest, plan, [task(v, *secret) for v, secret in zip(shown, secrets, strict=True)])
     figures = []
-    for x, view in zip(back, originals * rounds, strict=True):
+    for (x, _), view in zip(back, originals * rounds, strict=True):
         inside = view.inside.counts > 0
         levels = np.clip(model_to_levels(x, view.top), 0, view.top)
         figures.append(psnr(levels[inside], view.inside.values[inside], view.top))

@@ -165,7 +165,7 @@ class _Stage:
         through = torch.cat(filed).to(self.device)
 
         def back(pixels: Tensor) -> Tensor:
-            return recover(back_by, pixels, faces.context, faces.keys, norms, plan).cpu()
+            return recover(back_by, pixels, faces.context, faces.keys, norms, plan)[0].cpu()
 
         rate = _per_second(lambda: back(through)) * len(self.portraits) if timed else None
         return self._spread(back(through)), self._spread(back(made)), rate

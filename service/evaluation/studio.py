@@ -92,7 +92,8 @@ class Studio:
         wrong = [bytes([key[0] ^ 1]) + key[1:] for key in latents]
         scene = Scene.of(record, made.picture)
         everyone = range(len(record.faces))
-        return generative(made.picture, scene, record, everyone, wrong, self.parts.engine, None)
+        stranger, _ = generative(made.picture, scene, record, everyone, wrong, self.parts.engine, None)
+        return stranger
 
     def write_png(self, pixels: NDArray[np.uint8]) -> Path:
         """Put (H, W, 3) pixels into a new PNG file."""

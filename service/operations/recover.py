@@ -75,6 +75,7 @@ class Recovered:
         verified: ``image``: the whole image is the original, bit by bit; ``faces``: the faces are;
             ``none``: nothing could be proved.
         faces: how many faces came back.
+        confidence: in generative faces, see ``restore.generative``; None for exact ones, which are certain.
     """
 
     data: bytes
@@ -84,6 +85,7 @@ class Recovered:
     fidelity: Fidelity
     verified: Verified
     faces: int
+    confidence: float | None
 
 
 def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progress | None = None) -> Recovered:
@@ -143,11 +145,12 @@ def _recover(
     scene = Scene.of(record, shown)
     wanted = _wanted(request.faces, len(record.faces))
     sealed = request.fidelity == "best" and found.seal is not None
+    confidence = None
     if sealed:
         restored = _exact(shown, scene, found, wanted, binding, parts, progress)
     else:
         latents = found.keys.latents(record.scheme, record.bundle_digest, len(record.faces))
-        restored = generative(shown, scene, record, wanted, latents, parts.engine, progress)
+        restored, confidence = generative(shown, scene, record, wanted, latents, parts.engine, progress)
     restored = with_depth(restored, record.image_depth)
     whole = pixels_digest(restored) == record.image_digest
     with timed(parts.observer, "encode"):
@@ -160,6 +163,7 @@ def _recover(
         fidelity="exact" if sealed else "generative",
         verified="image" if whole else "faces" if sealed else "none",
         faces=len(wanted),
+        confidence=confidence,
     )
 
 

@@ -23,7 +23,7 @@ from service.records.body import pack_body, unpack_body
 from service.records.record import Record
 
 _MAGIC = b"VSRD"
-_VERSION = 1
+_VERSION = 2
 _CUSTODIANS: tuple[Custodian, ...] = ("local", "vault-kv", "vault-transit")
 """By their number in the flags."""
 _ERASABLE = 0b001
@@ -59,7 +59,7 @@ def read_header(data: bytes) -> Header:
     """Read the clear header, and check that the lengths add up.
 
     Raises:
-        RecordVersionUnknown: a later version of Visard wrote it.
+        RecordVersionUnknown: another version of Visard wrote it.
         RecordDamaged: it is no whole record.
     """
     return _split(data).header
@@ -100,7 +100,7 @@ def read_record(data: bytes, *, body_key: bytes, mac_key: bytes) -> tuple[Record
 
     Raises:
         RecordRefused: any byte was changed or a key is wrong; the caller cannot tell which.
-        RecordVersionUnknown: a later version of Visard wrote it.
+        RecordVersionUnknown: another version of Visard wrote it.
         RecordDamaged: it is authentic, but its maker was at fault.
         ValueError: a key has another length.
     """

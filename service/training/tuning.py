@@ -63,8 +63,8 @@ def sweep(denoiser: Denoiser, pixels: Tensor, context: Context, *, t0: float, t1
     for steps, evaluations, grid in tqdm(_CANDIDATES, desc="measuring solvers", unit="plan"):
         plan = Plan("band-rotation", steps, evaluations, grid, t0, t1, taus)
         made, norms = anonymize(denoiser, pixels, context, keys, plan)
-        exact = recover(denoiser, made, context, keys, norms, plan)
-        rounded = recover(denoiser, _as_bytes(made), context, keys, norms, plan)
+        exact, _ = recover(denoiser, made, context, keys, norms, plan)
+        rounded, _ = recover(denoiser, _as_bytes(made), context, keys, norms, plan)
         measured.append(Measured(plan, _psnr(exact, pixels, context), _psnr(rounded, pixels, context)))
     return measured
 

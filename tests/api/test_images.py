@@ -39,6 +39,8 @@ def test_recover_by_record_id_without_metadata_and_by_pixels_alone(
         assert np.array_equal(pixels_of(back.content), portrait)
     generative = service.post("/v1/recover", "all", bare, reason="court order", fidelity="generative")
     assert generative.headers["x-visard-fidelity"] == "generative"
+    assert float(generative.headers["x-visard-confidence"]) > 0.8
+    assert "x-visard-confidence" not in back.headers
 
 
 def test_json_answer(service: Service, photo: bytes) -> None:

@@ -121,8 +121,11 @@ def test_the_same_faces_as_in_this_process(room: Any, bundles: Bundles) -> None:
             assert torch.allclose(x, y, atol=1e-5)
             assert norms == pytest.approx(more, rel=1e-6)
         again = [replace(task, pixels=x[None], norms=norms) for task, (x, norms) in zip(tasks, here, strict=True)]
-        for x, y in zip(engine.recover(digest, PLAN, again), room.recover(digest, PLAN, again), strict=True):
+        for (x, far), (y, other) in zip(
+            engine.recover(digest, PLAN, again), room.recover(digest, PLAN, again), strict=True
+        ):
             assert torch.allclose(x, y, atol=1e-5)
+            assert far == pytest.approx(other, abs=1e-5)
     assert room.alive
     assert room.waiting == 0
 

@@ -135,7 +135,10 @@ def test_the_tenants_policy_holds_on_the_command_line_too(folder: Path, capsys: 
     assert visard("tenant", "set", "globex", "--approvals", "none") == 0
     capsys.readouterr()
     assert visard("recover", out, back, "--tenant", "globex", "--reason", "test", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["fidelity"] == "generative"
+    recovered = json.loads(capsys.readouterr().out)
+    assert recovered["fidelity"] == "generative" and 0.8 < recovered["confidence"] <= 1
+    assert visard("recover", out, back, "--tenant", "globex", "--reason", "test") == 0
+    assert f"generative, confidence {recovered['confidence']}" in capsys.readouterr().out
 
 
 def test_demo_writes_everything(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

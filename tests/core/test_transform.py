@@ -18,8 +18,9 @@ schemes: st.SearchStrategy[Scheme] = st.sampled_from(SCHEMES)
 def test_reveal_inverts_hide(mask: np.ndarray, seed: int, key: bytes, scheme: Scheme, size: float) -> None:
     latent = latent_on(mask, seed) * size
     hidden, norms = hide(latent, mask, key, scheme, TAUS)
-    back = reveal(hidden, mask, key, scheme, TAUS, norms)
+    back, strayed = reveal(hidden, mask, key, scheme, TAUS, norms)
     assert np.abs(back - latent).max() <= 1e-12 * size
+    assert strayed < 1e-12
     assert (hidden * ~mask == 0).all()
     assert len(norms) == 4
 
@@ -58,7 +59,7 @@ def test_one_bit_of_the_key_reveals_nothing(seed: int, key: bytes, bit: int, sch
     latent = latent_on(mask, seed)
     other = (int.from_bytes(key, "big") ^ (1 << bit)).to_bytes(32, "big")
     hidden, norms = hide(latent, mask, key, scheme, TAUS)
-    wrong = reveal(hidden, mask, other, scheme, TAUS, norms)
+    wrong, _ = reveal(hidden, mask, other, scheme, TAUS, norms)
     for unrelated in (hidden, wrong):
         assert abs(np.corrcoef(unrelated.ravel(), latent.ravel())[0, 1]) < 0.15
 
@@ -71,8 +72,27 @@ def test_each_band_stays_in_its_band(seed: int, key: bytes) -> None:
     hidden, norms = hide(latent, mask, key, "band-rotation", TAUS)
     coarse, middle, fine, leftover = layout.split(hidden)
     noisy = layout.join([coarse, middle, fine + 0.1, leftover], hidden.shape)
-    back = layout.split(reveal(noisy, mask, key, "band-rotation", TAUS, norms))
+    back = layout.split(reveal(noisy, mask, key, "band-rotation", TAUS, norms)[0])
     expected = layout.split(latent)
     assert np.abs(back[0] - expected[0]).max() < 1e-12
     assert np.abs(back[1] - expected[1]).max() < 1e-12
     assert np.abs(back[2] - expected[2]).max() > 1e-3
+
+
+@given(masks(R), seeds, keys, st.sampled_from(["band-rotation", "rotation"]), st.floats(-0.5, 2))
+def test_a_latent_that_grew_or_shrank_has_strayed(
+    mask: np.ndarray, seed: int, key: bytes, scheme: Scheme, growth: float
+) -> None:
+    hidden, norms = hide(latent_on(mask, seed), mask, key, scheme, TAUS)
+    _, strayed = reveal(hidden * (1 + growth), mask, key, scheme, TAUS, norms)
+    assert strayed == pytest.approx(abs(growth) if mask.any() else 0, abs=1e-9)
+
+
+@given(seeds, keys)
+def test_the_band_that_strayed_most_counts(seed: int, key: bytes) -> None:
+    mask = np.ones((R, R), np.bool_)
+    layout = BandLayout.of(mask)
+    hidden, norms = hide(latent_on(mask, seed), mask, key, "band-rotation", TAUS)
+    coarse, middle, fine, leftover = layout.split(hidden)
+    changed = layout.join([coarse * 1.1, middle, fine * 0.8, leftover], hidden.shape)
+    assert reveal(changed, mask, key, "band-rotation", TAUS, norms)[1] == pytest.approx(0.2)

@@ -79,10 +79,11 @@ def test_there_and_back() -> None:
         strangers = engine.anonymize(DIGEST, PLAN, tasks)
         again = [replace(t, pixels=x[None], norms=n) for t, (x, n) in zip(tasks, strangers, strict=True)]
         back = engine.recover(DIGEST, PLAN, again)
-    for task, (stranger, _), original in zip(tasks, strangers, back, strict=True):
+    for task, (stranger, _), (original, strayed) in zip(tasks, strangers, back, strict=True):
         inside = task.context.generate[0].expand(3, -1, -1)
         assert (stranger - task.pixels[0])[inside].abs().mean() > 0.1
         assert (original - task.pixels[0])[inside].abs().max() < 1e-3
+        assert strayed < 1e-3
 
 
 def test_requests_that_wait_together_share_evaluations_and_get_their_own(

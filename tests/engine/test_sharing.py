@@ -116,7 +116,7 @@ def test_both_directions_and_other_plans_share(room: Room) -> None:
     before = len(room.networks.seen)
     _, shared = room.play(photo(1, 2), {before + 2: [lambda engine: engine.recover(DIGEST, other, back)]})
     assert room.networks.sizes[before : before + 4] == [1, 1, 1, 2]
-    assert (shared[0] - alone[0]).abs().max() < 1e-9
+    assert (shared[0][0] - alone[0][0]).abs().max() < 1e-9
 
 
 def test_who_has_a_seat_is_not_waiting() -> None:

@@ -129,6 +129,16 @@ def test_generative_is_close_and_another_run_gives_another_stranger(
     assert error(_pixels(first), _pixels(second)) > 25
 
 
+def test_confidence_sinks_with_what_recompression_changed(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    made = anonymize(encoded(portrait), replace(REQUEST, seal="off"), parts)
+    ask = replace(ASK, record=made.record)
+    files = [made.data] + [encoded(_pixels(made), "JPEG", quality=quality) for quality in (98, 80, 30)]
+    untouched, *copies = (recover(file, ask, parts).confidence or 0 for file in files)
+    assert untouched > 0.9 > copies[1]
+    assert [untouched, *copies] == sorted([untouched, *copies], reverse=True)
+    assert copies[-1] < 0.5
+
+
 def test_stripped_metadata_is_found_by_pixels_or_by_id(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     stripped = encoded(_pixels(made))

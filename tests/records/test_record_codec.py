@@ -198,7 +198,7 @@ def test_with_and_without_a_seal_the_body_is_the_same_ciphertext() -> None:
 def test_what_is_no_record_of_ours_is_named() -> None:
     data = _write(_sample())
     with pytest.raises(RecordVersionUnknown):
-        read_header(data[:4] + b"\x02" + data[5:])
+        read_header(data[:4] + bytes([data[4] + 1]) + data[5:])
     for wrong in (b"", b"JPEG" + data[4:], data[:42] + bytes(4) + data[46:]):
         with pytest.raises(RecordDamaged):
             read_header(wrong)

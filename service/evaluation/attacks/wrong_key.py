@@ -22,7 +22,7 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
         chance = sum(shown) / max(len(shown), 1)
         for name, wrong in (("wrong key: one bit different", one_bit), ("wrong key: another", another)):
             guesses = [
-                reveal(z, mask, key, scheme, targets.taus, norms)
+                reveal(z, mask, key, scheme, targets.taus, norms)[0]
                 for (z, norms), mask, key in zip(hidden, masks, wrong, strict=True)
             ]
             yield revealed(name, scheme, targets.revealed(targets.drawn(views, guesses)), chance, "norms known")
