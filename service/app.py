@@ -106,7 +106,7 @@ def _audit(
         log_failed_shipping(error)
         metrics.shipping_failed()
 
-    return open_audit_of_service(settings, database, signer, failed, opened)
+    return open_audit_of_service(settings, database, signer, failed, metrics.watch_shipping, opened)
 
 
 def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
@@ -133,10 +133,11 @@ def _desk(
     settings: Settings, parts: Parts, access: Access, observer: _Observer, checks: Mapping[str, Callable[[], object]]
 ) -> Desk:
     bundles, engine, metrics = parts.bundles, parts.engine, observer.metrics
-    metrics.watch_queue(lambda: engine.waiting, settings.queue_limit)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
     metrics.watch_places(lambda: workers.taken, settings.admitted)
+    # Both: a batch has seats for eight requests, so with no more threads than that they wait for a thread alone.
+    metrics.watch_queue(lambda: workers.waiting + engine.waiting)
     parts = replace(
         parts,
         limits=limits,

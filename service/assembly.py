@@ -13,7 +13,8 @@ from service.access.pepper import read_or_make_pepper
 from service.access.quota import Quota
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
-from service.audit.background import BackgroundShipper, ShipToAll
+from service.audit.background import PersistentShipper, ShipToAll
+from service.audit.head import newest
 from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
 from service.audit.reading import AuditReader
@@ -22,6 +23,7 @@ from service.audit.signing import Signer
 from service.audit.uploading import UrlShipper
 from service.cluster.connection import LOCAL, Connection, connect
 from service.cluster.connection import Access as ClusterAccess
+from service.database.engine import snapshot
 from service.datastore import open_database
 from service.engine import Engine, EngineRoom, Observer
 from service.engine.observer import NOBODY
@@ -268,21 +270,22 @@ def open_audit_of_service(
     database: DatabaseEngine,
     signer: Signer,
     failed: Callable[[Exception], None],
+    watch: Callable[[Callable[[], bool]], None],
     opened: ExitStack,
 ) -> AuditLog:
-    """As ``open_audit``, but no request waits for another machine.
+    """As ``open_audit``, but no request waits for another machine, and what fails is tried again.
 
     Args:
-        failed: is told of a checkpoint that did not get out.
+        failed: is told of every time a checkpoint did not get out.
+        watch: is given what says whether one is not out yet.
         opened: closes what runs in the background.
     """
-    home = made_home(settings)
-    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS)]
-    for slow in _elsewhere(settings):
-        background = BackgroundShipper(slow, failed)
-        opened.callback(background.close)
-        shippers.append(background)
-    return AuditLog(database, signer, ShipToAll(shippers), on_failed_shipping=failed)
+    shipper = PersistentShipper(FileShipper(made_home(settings) / _CHECKPOINTS), _elsewhere(settings), failed)
+    opened.callback(shipper.close)
+    watch(lambda: shipper.failing)
+    with snapshot(database) as connection:
+        shipper.catch_up(newest(connection))
+    return AuditLog(database, signer, shipper, on_failed_shipping=failed)
 
 
 def _elsewhere(settings: Settings) -> list[Shipper]:

@@ -60,12 +60,16 @@ class Metrics:
         self._unshipped = Counter(
             "visard_checkpoint_ship_failures", "Times a checkpoint did not leave the database's reach.", registry=own
         )
+        self._not_out = Gauge(
+            "visard_checkpoint_unshipped",
+            "1 while somebody's newest checkpoint is not where it should be.",
+            registry=own,
+        )
         self._key_errors = Counter("visard_key_fetch_errors", "Times the key custody gave no key.", registry=own)
         self._in_flight = Gauge(
             "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
         )
-        self._queue = Gauge("visard_queue_depth", "Requests waiting for the device.", registry=own)
-        self._queue_limit = Gauge("visard_queue_limit", "Requests that may wait for it.", registry=own)
+        self._queue = Gauge("visard_queue_depth", "Requests waiting for a thread or for the device.", registry=own)
         self._admitted = Gauge(
             "visard_requests_admitted", "Requests that hold a place: they upload, wait or are worked on.", registry=own
         )
@@ -82,15 +86,18 @@ class Metrics:
         ProcessCollector(registry=own)
         Gauge("visard_build_info", "Always 1.", ["version", "weights"], registry=own).labels(version, weights).set(1)
 
-    def watch_queue(self, waiting: Callable[[], int], limit: int) -> None:
-        """Ask for the depth of the engine's queue at every scrape; it never exceeds ``limit``."""
+    def watch_queue(self, waiting: Callable[[], int]) -> None:
+        """Ask at every scrape how many requests have arrived and are not worked on."""
         self._queue.set_function(waiting)
-        self._queue_limit.set(limit)
 
     def watch_places(self, taken: Callable[[], int], limit: int) -> None:
         """Ask at every scrape how many of ``limit`` places requests hold."""
         self._admitted.set_function(taken)
         self._places.set(limit)
+
+    def watch_shipping(self, failing: Callable[[], bool]) -> None:
+        """Ask at every scrape whether a checkpoint did not get out and waits for another try."""
+        self._not_out.set_function(lambda: float(failing()))
 
     def expiring(self, tokens: int) -> None:
         """Note how many tokens end soon."""

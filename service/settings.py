@@ -189,7 +189,8 @@ class Settings(BaseSettings):
     """Requests worked on at a time, each in a thread with a decoded image or several."""
 
     queue_limit: PositiveInt = 32
-    """Requests that may wait for the device."""
+    """Of those worked on, the requests that may wait for the device, or be on a Ray cluster; beyond it the answer is
+    429."""
 
     admitted: PositiveInt = 32
     """Requests at a time, those that upload among them; beyond it the answer is 429."""

@@ -47,6 +47,8 @@ class Workers:
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
         self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="visard-remote")
         self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
+        self._threads = threads
+        self._operations = 0
         self._closing = threading.Event()
         self._on_failed = on_failed
         self._patience = patience
@@ -57,6 +59,11 @@ class Workers:
     def taken(self) -> int:
         """Places that are held."""
         return self._admitted
+
+    @property
+    def waiting(self) -> int:
+        """Operations that no thread has begun."""
+        return max(0, self._operations - self._threads)
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -93,6 +100,9 @@ class Workers:
         """Run an operation, whose event is set as soon as the client is gone; the body has been read."""
         gone = threading.Event()
         work = _in(self._slow, lambda: call(gone))
+        # Until its thread is free again, which is later than this returns where the caller leaves.
+        self._operations += 1
+        work.add_done_callback(self._ended)
         watch = asyncio.create_task(_watch(request, gone))
         try:
             # Shielded: the operation itself sees the event and ends, with its audit entries in order.
@@ -102,6 +112,9 @@ class Workers:
             raise
         finally:
             watch.cancel()
+
+    def _ended(self, _: object) -> None:
+        self._operations -= 1
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Run what an answer leaves to be done; in turn, several times if it must be, and before the process ends."""

@@ -1,10 +1,11 @@
 """Shipping that nobody waits for: the newest checkpoint of each tenant, again and again until it is kept."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from service.audit.checkpoint import SignedCheckpoint
 from service.audit.shipping import Shipper
+from service.errors import CheckpointInvalid
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 
@@ -26,10 +27,16 @@ class BackgroundShipper:
         self._on_failed = on_failed
         self._first_pause_s = first_pause_s
         self._waiting: dict[str, tuple[int, str]] = {}
+        self._failing = False
         self._lock = threading.Lock()
         self._news, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="visard-checkpoints", daemon=True)
         self._thread.start()
+
+    @property
+    def failing(self) -> bool:
+        """Whether somebody's newest checkpoint was not kept the last time."""
+        return self._failing
 
     def ship(self, tenant: str, note: str) -> None:
         """Note it down; it is shipped soon."""
@@ -76,6 +83,7 @@ class BackgroundShipper:
                 if self._closed.is_set():
                     # A server that is away must not hold up the end of the process once per tenant.
                     break
+        self._failing = not shipped
         return shipped
 
 
@@ -100,3 +108,52 @@ class ShipToAll:
                 failed.append(error)
         if failed:
             raise failed[0]
+
+
+class PersistentShipper:
+    """A near place at once, far ones in the background, and each again and again until it keeps what it should."""
+
+    def __init__(self, near: Shipper, far: Sequence[Shipper], on_failed: Callable[[Exception], None]) -> None:
+        """Ship to all of these.
+
+        Args:
+            near: callers wait for it, once.
+            far: may take their time.
+            on_failed: told of every time one failed in the background.
+        """
+        self._near = near
+        self._on_failed = on_failed
+        self._again, *self._far = (BackgroundShipper(place, on_failed) for place in (near, *far))
+
+    @property
+    def failing(self) -> bool:
+        """Whether a place lacks somebody's newest checkpoint though it was to have it."""
+        return any(place.failing for place in (self._again, *self._far))
+
+    def ship(self, tenant: str, note: str) -> None:
+        """Ship to the near place; the others get it soon.
+
+        Raises:
+            CheckpointNotShipped: it did not keep it, and is asked again later.
+        """
+        for place in self._far:
+            place.ship(tenant, note)
+        try:
+            self._near.ship(tenant, note)
+        except Exception:
+            self._again.ship(tenant, note)
+            raise
+
+    def catch_up(self, newest: Iterable[tuple[str, str]]) -> None:
+        """Ship soon what an earlier process may have left: tenants and their notes."""
+        for tenant, note in newest:
+            try:
+                for place in (self._again, *self._far):
+                    place.ship(tenant, note)
+            except CheckpointInvalid as error:
+                self._on_failed(error)
+
+    def close(self) -> None:
+        """Try once more what waits, and end."""
+        for place in (self._again, *self._far):
+            place.close()

@@ -45,6 +45,14 @@ def extend(connection: Connection, tenant: str, origin: str, body: bytes, signer
     return Receipt(index=tree.size, proof=b"".join(tree.next_proof()), checkpoint=note)
 
 
+def newest(connection: Connection) -> list[tuple[str, str]]:
+    """Every tenant with a log, and its newest checkpoint as it is stored."""
+    return [
+        (row.tenant, row.checkpoint)
+        for row in connection.execute(select(audit_heads.c.tenant, audit_heads.c.checkpoint))
+    ]
+
+
 def split_hashes(data: bytes) -> tuple[bytes, ...]:
     """Hashes stored one after the other; the last is short if the length is wrong."""
     return tuple(data[i : i + HASH_BYTES] for i in range(0, len(data), HASH_BYTES))

@@ -30,7 +30,7 @@ class FileShipper:
 
     A smaller checkpoint never replaces a larger one. Two different checkpoints of the same size are proof of a
     rewritten log: the second is kept beside the first as ``<tenant>.conflict``, and nothing replaces the first
-    until a person has removed that file.
+    until a person has removed that file, and best both.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -18,11 +18,13 @@ from service.api import Desk
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.app import create_app
+from service.audit.checkpoint import SignedCheckpoint, sign_checkpoint
 from service.audit.entry import RecoveryAttempt
 from service.errors import NotForProduction
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
 from tests.api.test_uploads import END, FORM, _part
+from tests.audit.ledger import SIGNER
 from tests.waiting import until
 
 PATIENCE_S = 20
@@ -209,8 +211,42 @@ def test_a_checkpoint_that_does_not_get_out_is_measured_and_nothing_else(
     alone = Service(app, make_tokens(app.state.desk.tokens))
     assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
     until(lambda: _measured(alone, "visard_checkpoint_ship_failures_total"))
+    until(lambda: _measured(alone, "visard_checkpoint_unshipped"))
     assert (tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint").exists()
     close(app)
+
+
+def test_a_checkpoint_that_did_not_get_out_is_shipped_once_it_can_be(
+    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
+) -> None:
+    app = create_app(settings_for(tmp_path / "home"))
+    alone = Service(app, make_tokens(app.state.desk.tokens))
+    folder = tmp_path / "home" / "audit-checkpoints"
+    folder.touch()
+    assert _measured(alone, "visard_checkpoint_unshipped") == 0
+    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
+    until(lambda: _measured(alone, "visard_checkpoint_unshipped"))
+    folder.unlink()
+    until(lambda: not _measured(alone, "visard_checkpoint_unshipped"))
+    assert (folder / f"{TENANT}.checkpoint").exists()
+    close(app)
+
+
+def test_a_log_that_contradicts_what_was_shipped_is_told_of_after_a_restart(
+    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
+) -> None:
+    settings = settings_for(tmp_path / "home")
+    app = create_app(settings)
+    alone = Service(app, make_tokens(app.state.desk.tokens))
+    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
+    close(app)
+    kept = tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint"
+    said = SignedCheckpoint.parse(kept.read_text()).checkpoint
+    kept.write_text(sign_checkpoint(replace(said, root=bytes(32)), SIGNER))
+    again = create_app(settings)
+    until(lambda: _measured(Service(again, {}), "visard_checkpoint_unshipped"))
+    assert kept.with_suffix(".conflict").exists()
+    close(again)
 
 
 def _measured(service: Service, name: str) -> float:

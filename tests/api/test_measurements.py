@@ -19,7 +19,7 @@ from service.errors import AddressUnusable
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
-from tests.api.test_lifecycle import PATIENCE_S, Gated, _at
+from tests.api.test_lifecycle import PATIENCE_S, Gated, _at, _measured
 from tests.certificates import written
 from tests.waiting import until
 
@@ -100,6 +100,25 @@ def test_places_that_are_held_are_measured(service: Service, grey: bytes) -> Non
     assert "visard_requests_admitted 0.0" in service.request("GET", "/metrics").text
 
 
+def test_a_service_that_is_full_says_so(tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes) -> None:
+    """Eight are worked on, as many as the device has seats for; whoever else is admitted waits, and is measured."""
+    app = create_app(settings_for(tmp_path / "home").model_copy(update={"admitted": 10}))
+    alone = Service(app, make_tokens(app.state.desk.tokens))
+    part = Gated(alone.desk.parts.detector)
+    with (
+        _at(alone, replace(alone.desk, parts=replace(alone.desk.parts, detector=part))),
+        ThreadPoolExecutor(10) as pool,
+    ):
+        asked = [pool.submit(alone.post, "/v1/detect", "all", grey) for _ in range(10)]
+        until(lambda: _measured(alone, "visard_queue_depth") == 2)
+        assert _measured(alone, "visard_requests_admitted") == _measured(alone, "visard_requests_admitted_limit") == 10
+        assert_problem(alone.post("/v1/detect", "all", grey), 429, "engine-busy")
+        part.gate.set()
+        assert [one.result(PATIENCE_S).status_code for one in asked] == [200] * 10
+    assert _measured(alone, "visard_queue_depth") == 0
+    close(app)
+
+
 def test_what_ends_soon_is_measured(tmp_path: Path, settings_for: Callable[[Path], Settings]) -> None:
     end = datetime(2030, 1, 2, tzinfo=UTC)
     settings = settings_for(tmp_path / "home").model_copy(update={"vault_ca": written(tmp_path / "ca.pem", end)})
@@ -125,10 +144,8 @@ def test_what_ends_soon_is_measured(tmp_path: Path, settings_for: Callable[[Path
     assert float(measured["visard_tokens_expiring"]) == 1
 
 
-def test_from_the_start(service: Service) -> None:
+def test_from_the_start() -> None:
     """A counter that appears with its first event has not increased, to Prometheus: endings are there before any."""
     text = Metrics("1", "digest").render().decode()
     for outcome, fidelity in (("granted", "exact"), ("granted", "generative"), ("denied", "none"), ("failed", "none")):
         assert f'visard_recoveries_total{{fidelity="{fidelity}",outcome="{outcome}"}} 0.0' in text
-    measured = service.request("GET", "/metrics").text
-    assert "visard_queue_limit 32.0" in measured
