@@ -6,6 +6,8 @@ ARG TORCH=cpu
 # A mirror takes the place of either index with --build-arg.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/${TORCH}
 ARG PACKAGE_INDEX=https://pypi.org/simple
+# Traces; `otel,ray` for a service that asks a Ray cluster.
+ARG EXTRAS=otel
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
 # The environment has no pip of its own: nothing can be installed into the final image.
@@ -16,9 +18,9 @@ RUN pip --python /opt/visard/bin/python install --index-url "${TORCH_INDEX}" tor
 COPY pyproject.toml README.md LICENSE ./
 COPY service service
 COPY migrations migrations
-# Visard itself, which has no version to pin, with traces.
+# Visard itself, which has no version to pin.
 # hadolint ignore=DL3013
-RUN pip --python /opt/visard/bin/python install --index-url "${PACKAGE_INDEX}" '.[otel]'
+RUN pip --python /opt/visard/bin/python install --index-url "${PACKAGE_INDEX}" ".[${EXTRAS}]"
 
 FROM ${PYTHON_IMAGE}
 # Two libraries that OpenCV needs; pip goes, for it is not needed.

@@ -18,6 +18,8 @@ from service.weights.bundles import Bundles
 
 APPLICATION = "visard"
 _AT_ONCE = 16
+_SOUGHT = 4
+"""Requests under way for each replica, where replicas may be added: half of what one service sends by default."""
 
 Direction = Literal["anonymize", "recover"]
 
@@ -86,7 +88,7 @@ def deploy(deployment: Deployment) -> None:
             "min_replicas": fewest,
             "initial_replicas": fewest,
             "max_replicas": most,
-            "target_ongoing_requests": _AT_ONCE / 2,
+            "target_ongoing_requests": _SOUGHT,
         },
         "ray_actor_options": {"num_gpus": 1, "num_cpus": 1} if deployment.device != "cpu" else {"num_cpus": 1},
         "logging_config": {"enable_access_log": False, "log_level": "WARNING"},

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 from service.cli import cli
-from tests.deploy.manifests import DOCKERFILE, ROOT, final_stage
+from tests.deploy.manifests import COMPOSE, DOCKERFILE, ROOT, final_stage
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -38,6 +38,13 @@ def test_what_the_wheel_is_made_of_is_sent_to_the_build() -> None:
 def test_torch_is_the_version_that_visard_needs() -> None:
     (torch,) = (need for need in _PROJECT["dependencies"] if need.startswith("torch"))
     assert f" {torch}\n" in DOCKERFILE
+
+
+def test_what_else_is_installed_can_be_chosen() -> None:
+    extras = re.findall(r"^ARG EXTRAS=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert extras == ["otel"] and {*extras, "ray"} <= set(_PROJECT["optional-dependencies"])
+    assert '".[${EXTRAS}]"' in DOCKERFILE
+    assert COMPOSE["services"]["visard"]["build"]["args"]["EXTRAS"] == "${EXTRAS:-otel}"
 
 
 def test_the_image_runs_a_command_of_visard() -> None:
