@@ -28,9 +28,9 @@ def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
                     yield path.relative_to(KUBERNETES).as_posix(), one
 
 
-def rendered(root: str) -> list[dict[str, Any]]:
+def rendered(root: str, manifests: Path = KUBERNETES) -> list[dict[str, Any]]:
     """What ``kubectl apply -k`` would send."""
-    command = [Path(sys.executable).with_name("kubectl"), "kustomize", KUBERNETES / root]
+    command = [Path(sys.executable).with_name("kubectl"), "kustomize", manifests / root]
     return list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 

@@ -1,13 +1,19 @@
 """The manifests: valid against the schemas of several versions of Kubernetes, complete, confined."""
 
+import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from service.api import openapi_document
+from service.engine.batch import MAX_BATCH
+from service.metrics import Metrics
 from service.settings import Settings
-from tests.deploy.manifests import KUBERNETES, ROOTS, pod_specs, rendered, whole_objects
+from tests.deploy.manifests import KUBERNETES, ROOT, ROOTS, pod_specs, rendered, whole_objects
 
 _VERSIONS = ("1.30", "1.34")
 _OBJECTS = list(whole_objects())
@@ -35,13 +41,80 @@ def test_what_would_be_applied_follows_the_schemas(root: str) -> None:
         assert one["metadata"]["namespace"] == "visard"
         if one["apiVersion"] != _FOREIGN:
             kubernetes_validate.validate(one, _VERSIONS[-1], strict=True)
-    images = [box["image"] for one in sent for box in _containers(one)]
-    assert images and all(image.startswith("registry.example/visard:") for image in images)
+    assert _images(sent)
 
 
-def _containers(one: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = one.get("spec", {}).get("template", {}).get("spec", {}).get("containers", [])
-    return found
+@pytest.mark.parametrize("root", ROOTS)
+def test_registry_and_tag_are_set_in_one_file(root: str, tmp_path: Path) -> None:
+    mine = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    release = mine / "components/release/kustomization.yaml"
+    text = release.read_text()
+    for ours, theirs in (("registry.example/visard", "other.example:5000/team/faces"), ("0.1.0", "7.8.9")):
+        text = text.replace(ours, theirs)
+    release.write_text(text)
+    tag = "7.8.9-cuda" if root == "overlays/gpu" else "7.8.9"
+    assert _images(rendered(root, mine)) == {f"other.example:5000/team/faces:{tag}"}
+
+
+def _images(sent: list[dict[str, Any]]) -> set[str]:
+    return {box["image"] for pod in _pods(sent) for box in pod["containers"]}
+
+
+def _pods(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one["spec"]["template"]["spec"] for one in sent if "template" in one.get("spec", {})]
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_no_variable_of_a_service_is_taken_for_a_setting(root: str) -> None:
+    """The Service `visard` would be told of as VISARD_PORT, VISARD_SERVICE_HOST and so on: unknown settings."""
+    pods = _pods(rendered(root))
+    assert pods and all(pod["enableServiceLinks"] is False for pod in pods)
+
+
+@pytest.mark.parametrize("root", ["overlays/production", "overlays/gpu"])
+def test_the_network_has_as_many_threads_as_processors_are_asked_for(root: str) -> None:
+    ((container,),) = (pod["containers"] for pod in _pods(rendered(root)))
+    threads = next(entry for entry in container["env"] if entry["name"] == "OMP_NUM_THREADS")
+    assert threads["valueFrom"] == {"resourceFieldRef": {"resource": "requests.cpu"}}
+    assert int(container["resources"]["requests"]["cpu"]) > 0
+
+
+def test_gpu_pods_are_scaled_on_what_is_measured_and_grows_with_the_load() -> None:
+    (scaler,) = (one for one in rendered("overlays/gpu") if one["kind"] == "HorizontalPodAutoscaler")
+    ((metric, target),) = ((one["pods"]["metric"]["name"], one["pods"]["target"]) for one in scaler["spec"]["metrics"])
+    adapter = yaml.safe_load((KUBERNETES / "components/load/adapter-values.yaml").read_text())
+    (rule,) = adapter["rules"]["custom"]
+    assert rule["seriesQuery"].startswith(metric + "{")
+    settings = Settings.model_fields
+    full = min(settings["admitted"].default, settings["operations"].default, MAX_BATCH)
+    metrics = Metrics("1", "digest")
+    metrics.watch_places(lambda: full, settings["admitted"].default)
+    # More replicas before requests wait for a thread.
+    assert f"\n{metric} {float(full)}\n" in metrics.render().decode()
+    assert 0 < float(target["averageValue"]) < full
+
+
+@pytest.mark.parametrize("root", ["overlays/production", "overlays/gpu"])
+def test_prometheus_is_shown_the_service(root: str) -> None:
+    """The Prometheus operator's schema is not at hand: every field is one of these, and finds what it names."""
+    sent = rendered(root)
+    (monitor,) = (one for one in sent if one["apiVersion"] == _FOREIGN)
+    (service,) = (one for one in sent if one["kind"] == "Service")
+    assert (monitor["kind"], set(monitor)) == ("ServiceMonitor", {"apiVersion", "kind", "metadata", "spec"})
+    assert set(monitor["spec"]) == {"selector", "endpoints"}
+    assert set(monitor["spec"]["selector"]) == {"matchLabels"}
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert set(endpoint) == {"port", "path", "interval"}
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+    assert endpoint["path"] == "/metrics" and re.fullmatch(r"\d+s", endpoint["interval"])
+
+
+def test_the_guide_prepares_the_vault_that_pods_ask() -> None:
+    guide, settings = (ROOT / "docs/deploy.md").read_text(), _find("ConfigMap")["data"]
+    (command,) = re.findall(r"VISARD_\S+=[^`]*visard vault bootstrap --namespace[^`\n]*", guide)
+    for name in ("VISARD_VAULT_KV_MOUNT", "VISARD_AUDIT_SIGNER"):
+        assert f"{name}={settings[name]} " in command.replace("\\\n", " ")
 
 
 def test_every_file_is_listed_by_its_kustomization() -> None:
@@ -60,6 +133,13 @@ def test_pods_are_confined() -> None:
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
+
+
+def test_the_rule_for_further_servers_is_one() -> None:
+    text = (KUBERNETES / "base/network-policy.yaml").read_text()
+    before, policy = yaml.safe_load(text), yaml.safe_load(re.sub(r"^    # (?=[- ])", "    ", text, flags=re.MULTILINE))
+    assert len(policy["spec"]["egress"]) == len(before["spec"]["egress"]) + 1
+    kubernetes_validate.validate(policy, _VERSIONS[-1], strict=True)
 
 
 def test_probes_ask_for_what_the_service_answers() -> None:

