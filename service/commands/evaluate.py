@@ -116,7 +116,9 @@ def lfw(
         raise click.UsageError("--lessons trains an attack: give --attacks, too")
     recognizer = DlibRecognizer() if onnx is None else OnnxRecognizer(onnx, onnx_order)
     command = f"visard evaluate lfw --data {data.name} --limit {limit} --people {people} --seed {seed}"
-    command += f" --attacks --lessons {lessons}" if attacks else ""
+    command += " --attacks" if attacks else ""
+    command += f" --lessons {lessons}" if lessons else ""
+    command += f" --onnx {onnx.name} --onnx-order {onnx_order}" if onnx else ""
     choices = Choices(limit, people, seed, attacks, lessons, command)
     with _parts_of_nobody() as parts:
         report = run_lfw(data, out, parts, recognizer, choices)

@@ -13,7 +13,8 @@ from pydantic import Field
 from service.engine import MAX_BATCH
 from service.errors import VisardError
 from service.evaluation.figures import Figures, psnr
-from service.evaluation.pair_results import Lab
+from service.evaluation.ledger import Kept
+from service.evaluation.pair_results import Lab, face_ssim
 from service.evaluation.pairs import Pair
 from service.evaluation.portraits import Pixels
 from service.evaluation.sitters import Looked, Sitter
@@ -93,17 +94,19 @@ class Answer(Figures):
         generative: the same when only pixels, key and record were to be used.
         exact: whether the face pixels came back as they were, when all was asked for.
         psnr: of the generative recovery inside the mask, dB; None when it was refused.
+        ssim: of the same, over the rectangle around the mask.
         recovered: the generative recovery, as it is seen.
     """
 
     best: str
     generative: str
     exact: bool
-    psnr: float | None = None
+    psnr: float | None
+    ssim: float | None
     recovered: Looked | None = None
 
 
-class AnswersResult(Figures):
+class AnswersResult(Kept):
     """One photo.
 
     Attributes:
@@ -148,8 +151,10 @@ def _try(sitter: Sitter, made: Made, case: Case, studio: Studio) -> tuple[Answer
     best, pixels = _asked(made, case, "best", studio)
     exact = pixels is not None and bool(np.array_equal(pixels[owned], sitter.pixels[owned]))
     generative, pixels = _asked(made, case, "generative", studio)
-    value = None if pixels is None else psnr(pixels[owned], sitter.pixels[owned])
-    return Answer(best=best, generative=generative, exact=exact, psnr=value), pixels
+    if pixels is None:
+        return Answer(best=best, generative=generative, exact=exact, psnr=None, ssim=None), None
+    near, similar = psnr(pixels[owned], sitter.pixels[owned]), face_ssim(pixels, sitter)
+    return Answer(best=best, generative=generative, exact=exact, psnr=near, ssim=similar), pixels
 
 
 def _asked(

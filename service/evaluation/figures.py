@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 EQUAL_DB = 120.0
 """PSNR reported for equal pixels."""
+_Z = 1.959964  # of 95 %
 
 Array = NDArray[np.float64]
 
@@ -33,7 +34,20 @@ class Rate(Figures):
         return cls(hits=sum(seen), of=len(seen))
 
     def __str__(self) -> str:
-        return f"{self.hits}/{self.of} ({100 * self.hits / self.of:.1f} %)" if self.of else "0/0"
+        if not self.of:
+            return "0/0"
+        low, high = wilson(self.hits, self.of)
+        return f"{self.hits}/{self.of} ({100 * self.hits / self.of:.1f} %, 95 %: {100 * low:.1f}-{100 * high:.1f})"
+
+
+def wilson(hits: float, of: float) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson 1927)."""
+    if not of:
+        return 0.0, 1.0
+    share, z2 = hits / of, _Z**2
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = _Z * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 class Spread(Figures):

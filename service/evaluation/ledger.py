@@ -1,6 +1,7 @@
 """Results as JSON lines, so that an evaluation that was cut off goes on where it stopped."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -9,8 +10,20 @@ from pydantic import ValidationError
 from service.errors import FileUnusable
 from service.evaluation.figures import Figures
 
-_T = TypeVar("_T", bound=Figures)
 _Item = TypeVar("_Item")
+
+
+class Kept(Figures):
+    """Base of a result that a ledger keeps.
+
+    Attributes:
+        seconds: it took, of a batch its share; None in ledgers that do not say.
+    """
+
+    seconds: float | None = None
+
+
+_T = TypeVar("_T", bound=Kept)
 
 
 class Ledger(Generic[_T]):
@@ -20,14 +33,15 @@ class Ledger(Generic[_T]):
         path: of the file; made if missing.
         head: what all results of the file have in common.
         kind: of the results.
+        name: of a result; what has no name in ``fill`` stays in the file and is not given out.
 
     Raises:
         FileUnusable: the file belongs to another run, or cannot be read or written.
     """
 
-    def __init__(self, path: Path, head: Figures, kind: type[_T]) -> None:
+    def __init__(self, path: Path, head: Figures, kind: type[_T], name: Callable[[_T], str]) -> None:
         self._path = path
-        self._results: list[_T] = []
+        self._results: dict[str, _T] = {}
         try:
             lines = path.read_text().splitlines() if path.exists() else []
             if not lines:
@@ -37,25 +51,38 @@ class Ledger(Generic[_T]):
                     f"{path.name} holds results of other data, weights or choices: choose another output"
                 )
             else:
-                self._results = list(_whole(lines[1:], kind))
-                path.write_text("".join(f"{line}\n" for line in lines[: 1 + len(self._results)]))
+                whole = list(_whole(lines[1:], kind))
+                path.write_text("".join(f"{line}\n" for line in lines[: 1 + len(whole)]))
+                self._results = {name(result): result for result in whole}
         except OSError as error:
             raise FileUnusable(f"{path.name} cannot be read or written") from error
 
     def fill(
-        self, items: Sequence[_Item], together: int, measure: Callable[[Sequence[_Item]], Iterable[_T]]
+        self, items: Mapping[str, _Item], together: int, measure: Callable[[Sequence[_Item]], Iterable[_T]]
     ) -> Iterator[_T]:
         """The results of ``items``, in order: those that are there, and those that ``measure`` adds.
 
         Args:
-            together: how many items ``measure`` takes; it gives one result for each.
+            items: by the names of their results.
+            together: how many items ``measure`` takes; it gives one result for each, in order.
         """
-        yield from self._results[: len(items)]
-        for start in range(len(self._results), len(items), together):
-            found = list(measure(items[start : start + together]))
-            with self._path.open("a") as stream:
-                stream.writelines(result.model_dump_json() + "\n" for result in found)
-            yield from found
+        left = [name for name in items if name not in self._results]
+        for name in items:
+            if name not in self._results:
+                part, left = left[:together], left[together:]
+                self._add(part, [items[one] for one in part], measure)
+            yield self._results[name]
+
+    def _add(
+        self, names: Sequence[str], items: Sequence[_Item], measure: Callable[[Sequence[_Item]], Iterable[_T]]
+    ) -> None:
+        started = time.perf_counter()
+        found = list(measure(items))
+        share = (time.perf_counter() - started) / len(found)
+        timed = [result.model_copy(update={"seconds": share}) for result in found]
+        with self._path.open("a") as stream:
+            stream.writelines(result.model_dump_json() + "\n" for result in timed)
+        self._results.update(zip(names, timed, strict=True))
 
 
 def _whole(lines: Sequence[str], kind: type[_T]) -> Iterator[_T]:

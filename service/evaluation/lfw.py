@@ -1,21 +1,22 @@
 """``visard evaluate lfw``: protection, recovery, utility and the published scheme beside ours, resumable."""
 
 import shutil
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from service.core.transform import Scheme
 from service.engine import MAX_BATCH
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.answers import AnswersResult, measure_answers
 from service.evaluation.attacks import deanonymizer
 from service.evaluation.attacks.attack import AttackFigures
-from service.evaluation.attacks.campaign import ATTACKS, AttackResult, AttackRun
+from service.evaluation.attacks.campaign import ATTACKS, Attack, AttackResult, AttackRun
+from service.evaluation.attacks.lessons import Stranger
 from service.evaluation.attacks.targets import Targets
 from service.evaluation.cost import CostFigures, measure_cost
-from service.evaluation.ledger import Ledger
+from service.evaluation.ledger import Kept, Ledger
 from service.evaluation.lfw_report import (
     LfwReport,
     Run,
@@ -31,6 +32,7 @@ from service.evaluation.pairs import Pair, PairSet, load_pairs
 from service.evaluation.photos import Photo, person_of
 from service.evaluation.progress import bar
 from service.evaluation.recognizers import Recognizer
+from service.evaluation.sitters import Sitter
 from service.evaluation.studio import TENANT, Studio
 from service.operations.parts import Parts
 
@@ -64,8 +66,8 @@ class Choices:
 def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices: Choices) -> LfwReport:
     """Measure everything, and write ``results.json`` and ``report.html`` into ``out``.
 
-    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl``, ``attacks-*.jsonl`` and the folder ``strips`` there keep what
-    is done: a run that was cut off goes on, and one with a larger limit adds to it.
+    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl``, ``attacks-*.jsonl``, ``lessons-*.jsonl`` and the folder
+    ``strips`` there keep what is done: a run that was cut off goes on, and one with a larger limit adds to it.
 
     Args:
         data: see ``pairs.load_pairs``.
@@ -76,7 +78,6 @@ def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices
         FileUnusable: there are no pairs, or ``out`` cannot be written to or holds another run.
         NoFaces: none of the pairs shows faces.
     """
-    started = time.perf_counter()
     pairs = load_pairs(data)
     chosen = pairs.chosen(choices.limit, choices.seed)
     parts.keys.create(TENANT)
@@ -92,14 +93,16 @@ def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices
     files = _folder(out / "files")
     lab = Lab(Studio(parts, files), recognizer, pairs, _folder(out / "strips"))
     try:
-        people = _people(_others(pairs, choices), lab, Ledger(out / "people.jsonl", run, Person))
-        results = _pairs(chosen, lab, Ledger(out / "pairs.jsonl", run, PairResult))
-        changed = _changed(chosen, lab, Ledger(out / "changed.jsonl", run, AnswersResult))
+        people = _people(
+            _others(pairs, choices), lab, Ledger(out / "people.jsonl", run, Person, lambda kept: kept.name)
+        )
+        results = _pairs(chosen, lab, Ledger(out / "pairs.jsonl", run, PairResult, lambda kept: kept.a))
+        changed = _changed(chosen, lab, Ledger(out / "changed.jsonl", run, AnswersResult, lambda kept: kept.photo))
         cost = _cost(chosen, lab)
         if not any(pair.columns for pair in results) or sum(person.seen is not None for person in people) < 2:
             raise NoFaces("too few photos of the set show a face")
         matching = measure_matching(people, results, recognizer.name)
-        attacks = _attacks(chosen, lab, matching, choices, out) if choices.attacks else []
+        attacks = _attacks(chosen, lab, matching, choices, run, out) if choices.attacks else []
     finally:
         shutil.rmtree(files)
     report = LfwReport(
@@ -112,11 +115,16 @@ def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices
         restored=restored_by_column(results),
         utility=utility_by_column(results),
         kid=kid_of_rotation(results, people, choices.seed),
-        cases=figures_by_case(changed, matching),
+        cases=figures_by_case(changed, results, matching),
         changed_photos=len(changed),
-        attacks=attacks,
+        attacks=[figures for result in attacks for figures in result.figures],
         cost=cost,
-        seconds=time.perf_counter() - started,
+        seconds={
+            "people": _seconds(people),
+            "pairs": _seconds(results),
+            "changed files": _seconds(changed),
+            **({"attacks": _seconds(attacks)} if attacks else {}),
+        },
     )
     (out / "results.json").write_text(report.model_dump_json(indent=2))
     shown = [lab.strips / strip_name(pair.a) for pair in results if pair.columns][:_ON_PAGE]
@@ -132,20 +140,23 @@ def _people(photos: Sequence[Photo], lab: Lab, ledger: Ledger[Person]) -> list[P
             for photo, s in zip(few, sitters, strict=True)
         ]
 
-    return list(bar(ledger.fill(photos, MAX_BATCH, measure), "people", len(photos)))
+    named = {person_of(photo.name): photo for photo in photos}
+    return list(bar(ledger.fill(named, MAX_BATCH, measure), "people", len(photos)))
 
 
 def _pairs(pairs: Sequence[Pair], lab: Lab, ledger: Ledger[PairResult]) -> list[PairResult]:
-    filled = ledger.fill(pairs, MAX_BATCH, lambda few: measure_pairs(few, lab))
+    filled = ledger.fill({pair.a: pair for pair in pairs}, MAX_BATCH, lambda few: measure_pairs(few, lab))
     return list(bar(filled, "pairs", len(pairs)))
 
 
 def _changed(pairs: Sequence[Pair], lab: Lab, ledger: Ledger[AnswersResult]) -> list[AnswersResult]:
-    few = pairs[: max(1, len(pairs) // _PART)]
+    few = {pair.a: pair for pair in pairs[: max(1, len(pairs) // _PART)]}
     return list(bar(ledger.fill(few, 1, lambda part: measure_answers(part, lab)), "changed files", len(few)))
 
 
-def _attacks(pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choices, out: Path) -> list[AttackFigures]:
+def _attacks(
+    pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choices, run: Run, out: Path
+) -> list[AttackResult]:
     """Every attack on the people of the pairs, kept like all else."""
     firsts = lab.seat([lab.pairs.photo(pair.a) for pair in pairs])
     seconds = lab.seat([lab.pairs.photo(pair.b) for pair in pairs])
@@ -163,22 +174,37 @@ def _attacks(pairs: Sequence[Pair], lab: Lab, matching: Matching, choices: Choic
         digest=lab.studio.parts.bundles.default.digest.hex(), people=len(both), limit=limit, seed=choices.seed
     )
 
+    def kept(scheme: Scheme) -> Ledger[Stranger]:
+        # A lesson's face depends on how many faces there are.
+        return Ledger(out / f"lessons-{choices.people}-{scheme}.jsonl", run, Stranger, lambda made: str(made.lesson))
+
     attacks = dict(ATTACKS)
     if choices.lessons:
-        attacks[f"de-anonymizer, {choices.lessons} pairs"] = partial(_trained, lab=lab, choices=choices)
+        attacks[f"de-anonymizer, {choices.lessons} pairs"] = partial(_trained, lab=lab, choices=choices, kept=kept)
+        attacks[f"de-anonymizer's control, {choices.lessons} pairs"] = partial(_control, lab=lab, choices=choices)
 
-    def measure(names: Sequence[str]) -> list[AttackResult]:
-        return [AttackResult(attack=name, figures=list(attacks[name](targets))) for name in names]
+    def measure(named: Sequence[tuple[str, Attack]]) -> list[AttackResult]:
+        return [AttackResult(attack=name, figures=list(attack(targets))) for name, attack in named]
 
     # More pairs or people are another campaign.
     path = out / f"attacks-{choices.limit}-{choices.people}.jsonl"
-    done = bar(Ledger(path, head, AttackResult).fill(list(attacks), 1, measure), "attacks", len(attacks))
-    return [figures for result in done for figures in result.figures]
+    ledger = Ledger(path, head, AttackResult, lambda result: result.attack)
+    named = {name: (name, attack) for name, attack in attacks.items()}
+    return list(bar(ledger.fill(named, 1, measure), "attacks", len(attacks)))
 
 
-def _trained(targets: Targets, lab: Lab, choices: Choices) -> Iterator[AttackFigures]:
-    seated = lab.seat(_others(lab.pairs, choices))
-    return deanonymizer.attack(targets, [sitter for sitter in seated if sitter is not None], choices.lessons)
+def _trained(
+    targets: Targets, lab: Lab, choices: Choices, kept: Callable[[Scheme], Ledger[Stranger]]
+) -> Iterator[AttackFigures]:
+    return deanonymizer.attack(targets, _pupils(lab, choices), choices.lessons, kept)
+
+
+def _control(targets: Targets, lab: Lab, choices: Choices) -> Iterator[AttackFigures]:
+    return deanonymizer.control(targets, _pupils(lab, choices), choices.lessons)
+
+
+def _pupils(lab: Lab, choices: Choices) -> list[Sitter]:
+    return [sitter for sitter in lab.seat(_others(lab.pairs, choices)) if sitter is not None]
 
 
 def _others(pairs: PairSet, choices: Choices) -> list[Photo]:
@@ -192,6 +218,12 @@ def _cost(pairs: Sequence[Pair], lab: Lab) -> CostFigures | None:
         if sitter is not None:
             return measure_cost(sitter.portrait, lab.studio, _ROUNDS)
     return None
+
+
+def _seconds(results: Sequence[Kept]) -> float | None:
+    """What they took, in whatever run; None where a ledger does not say."""
+    seconds = [result.seconds for result in results]
+    return None if None in seconds else sum(each for each in seconds if each is not None)
 
 
 def _folder(path: Path) -> Path:

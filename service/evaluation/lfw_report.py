@@ -1,7 +1,7 @@
 """The report of ``visard evaluate lfw``: figures from the results of pairs."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from service.evaluation.figures import Distribution, Figures
 from service.evaluation.kid import Kid, measure_kid
 from service.evaluation.matching import FARS, Matching, Person
 from service.evaluation.pair_results import PairResult
+from service.evaluation.sitters import Looked
 from service.evaluation.utility import UtilityFigures
 from service.evaluation.verification import BoundedRate, accepted
 
@@ -40,14 +41,20 @@ class CaseFigures(Figures):
         best, generative: how often each answer was given.
         exact: faces that came back bit by bit.
         psnr: of generative recoveries, dB.
-        recognized: generative recoveries accepted as the original at the strictest FAR.
+        ssim: of the same, over the rectangle around the mask.
+        identity: distance of the same from the original, to the recognizer.
+        recognized: the same accepted as the original at the strictest FAR.
+        other: the same accepted as the other photo of the person at that FAR.
     """
 
     best: dict[str, int]
     generative: dict[str, int]
     exact: BoundedRate
     psnr: Distribution
+    ssim: Distribution
+    identity: Distribution
     recognized: BoundedRate
+    other: BoundedRate
 
 
 class Run(Figures):
@@ -77,7 +84,7 @@ class LfwReport(Figures):
         people: photos of other people behind the thresholds.
         changed_photos: photos behind ``cases``.
         kid: of the faces our rotation made, on the recognizer's embeddings, against the people.
-        seconds: this run took, resumed parts left out.
+        seconds: that the results of each step took, in whatever run; None where a ledger does not say.
     """
 
     run: Run
@@ -93,7 +100,7 @@ class LfwReport(Figures):
     changed_photos: int
     attacks: list[AttackFigures]
     cost: CostFigures | None
-    seconds: float
+    seconds: dict[str, float | None]
 
 
 def restored_by_column(pairs: Sequence[PairResult]) -> dict[Column, Restored]:
@@ -104,7 +111,7 @@ def restored_by_column(pairs: Sequence[PairResult]) -> dict[Column, Restored]:
 def _restored(pairs: Sequence[PairResult], column: Column) -> Restored:
     results = [(pair.columns[column], pair.clean) for pair in pairs if pair.columns]
     values = [result.psnr for result, _ in results]
-    apart = [float(np.linalg.norm(np.subtract(r.recovered.whole, clean.whole))) for r, clean in results if clean]
+    apart = _distances([result.recovered for result, _ in results], [clean for _, clean in results])
     return Restored(
         psnr=Distribution.over(values),
         ssim=Distribution.over(result.ssim for result, _ in results),
@@ -127,23 +134,36 @@ def kid_of_rotation(pairs: Sequence[PairResult], people: Sequence[Person], seed:
     return measure_kid(np.array(made), np.array([p.seen.whole for p in people if p.seen]), seed)
 
 
-def figures_by_case(results: Sequence[AnswersResult], matching: Matching) -> dict[str, CaseFigures]:
-    """What came back after each change."""
+def figures_by_case(
+    results: Sequence[AnswersResult], pairs: Sequence[PairResult], matching: Matching
+) -> dict[str, CaseFigures]:
+    """What came back after each change; ``pairs`` have the other photos."""
     limit = matching.thresholds["whole"][FARS.index(min(FARS))]
-    return {case.name: _case([result for result in results if result.cases], case.name, limit) for case in CASES}
+    others = {pair.a: pair.other for pair in pairs}
+    return {
+        case.name: _case([result for result in results if result.cases], case.name, others, limit) for case in CASES
+    }
 
 
-def _case(results: Sequence[AnswersResult], name: str, limit: float) -> CaseFigures:
+def _case(
+    results: Sequence[AnswersResult], name: str, others: Mapping[str, Looked | None], limit: float
+) -> CaseFigures:
     answers = [result.cases[name] for result in results]
-    apart = [
-        float(np.linalg.norm(np.subtract(answer.recovered.whole, result.clean.whole)))
-        for result, answer in zip(results, answers, strict=True)
-        if answer.recovered is not None and result.clean is not None
-    ]
+    recovered = [answer.recovered for answer in answers]
+    apart = _distances(recovered, [result.clean for result in results])
     return CaseFigures(
         best=dict(Counter(answer.best for answer in answers)),
         generative=dict(Counter(answer.generative for answer in answers)),
         exact=BoundedRate.counted(answer.exact for answer in answers),
         psnr=Distribution.over(answer.psnr for answer in answers if answer.psnr is not None),
+        ssim=Distribution.over(answer.ssim for answer in answers if answer.ssim is not None),
+        identity=Distribution.over(apart),
         recognized=accepted(apart, limit),
+        other=accepted(_distances(recovered, [others[result.photo] for result in results]), limit),
     )
+
+
+def _distances(some: Sequence[Looked | None], others: Sequence[Looked | None]) -> list[float]:
+    """Between those that are both there."""
+    both = zip(some, others, strict=True)
+    return [float(np.linalg.norm(np.subtract(one.whole, other.whole))) for one, other in both if one and other]

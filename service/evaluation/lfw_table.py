@@ -48,21 +48,31 @@ def preface(report: LfwReport) -> Iterator[tuple[str, str]]:
     yield "weights", f"{run.bundle}, R = {run.resolution}, digest {run.digest}"
     yield "judge", run.recognizer
     yield "command", report.command
-    yield "took", f"{report.seconds / 60:.1f} min, without what earlier runs left"
+    yield "took", ", ".join(f"{step} {_minutes(seconds)}" for step, seconds in report.seconds.items())
 
 
 def tables(report: LfwReport, judged: Sequence[Column] = COLUMNS) -> Iterator[Table]:
     """Every table of the report; whether people are recognized is told of the methods ``judged``."""
     yield Table("What it must show", ("demand", "met", "within 95 %", "found"), tuple(_demands(report)))
-    yield Table("Side by side", ("", *COLUMNS), tuple(_side_by_side(report)))
+    yield Table("Side by side; shares with 95 % intervals", ("", *COLUMNS), tuple(_side_by_side(report)))
     yield Table(
         "Who is recognized, 95 % intervals",
         ("", *(f"FAR {far:g}" for far in FARS), "first of all"),
         tuple(_people(report, judged)),
     )
     yield Table(
-        f"Files that come back changed ({report.changed_photos} photos)",
-        ("", "all asked for", "pixels and key alone", "bit by bit", "dB, median (90 %)", "recognized"),
+        f"Files that come back changed ({report.changed_photos} photos; TAR at FAR {min(FARS):g})",
+        (
+            "",
+            "all asked for",
+            "pixels and key alone",
+            "bit by bit",
+            "dB, median (90 %)",
+            "SSIM",
+            "distance to the original",
+            "TAR, the original",
+            "TAR, another photo",
+        ),
         tuple(_changed(report)),
     )
     if report.attacks:
@@ -133,7 +143,8 @@ def _changed(report: LfwReport) -> Iterator[tuple[str, ...]]:
             ", ".join(f"{count} x {said}" for said, count in said_of.items())
             for said_of in (case.best, case.generative)
         )
-        yield name, *answers, _value(case.exact), _short(case.psnr, 1), _value(case.recognized)
+        alike = _short(case.psnr, 1), _short(case.ssim, 3), _short(case.identity, 2)
+        yield name, *answers, _value(case.exact), *alike, _value(case.recognized), _value(case.other)
 
 
 def _attacks(report: LfwReport) -> Iterator[tuple[str, ...]]:
@@ -148,7 +159,11 @@ def _short(values: Distribution, digits: int) -> str:
 
 
 def _value(rate: BoundedRate) -> str:
-    return f"{rate.value:.3f} ({rate.hits}/{rate.of})" if rate.of else "none"
+    return f"{rate.value:.3f} ({rate.low:.3f}-{rate.high:.3f})" if rate.of else "none"
+
+
+def _minutes(seconds: float | None) -> str:
+    return "not timed" if seconds is None else f"{seconds / 60:.1f} min"
 
 
 def _yes(met: bool) -> str:

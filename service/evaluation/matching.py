@@ -6,6 +6,7 @@ import numpy as np
 
 from service.evaluation.columns import COLUMNS, Column
 from service.evaluation.figures import Array, Figures
+from service.evaluation.ledger import Kept
 from service.evaluation.pair_results import PairResult
 from service.evaluation.sitters import Looked
 from service.evaluation.verification import BoundedRate, accepted, impostor_distances, rank_one, roc, threshold
@@ -15,7 +16,7 @@ POINTS = np.logspace(-4, 0, 33)
 """False accept rates of a curve."""
 
 
-class Person(Figures):
+class Person(Kept):
     """A photo of somebody who is in no pair: thresholds are taken from all pairs of these."""
 
     name: str

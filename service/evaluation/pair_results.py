@@ -14,6 +14,7 @@ from skimage.metrics import structural_similarity
 from service.evaluation.columns import COLUMNS, Column, Versions, anonymized_again, in_parallel, run_column
 from service.evaluation.faces_sheet import cut_face
 from service.evaluation.figures import Figures, psnr
+from service.evaluation.ledger import Kept
 from service.evaluation.pairs import Pair, PairSet
 from service.evaluation.photos import Photo
 from service.evaluation.portraits import Pixels
@@ -38,7 +39,7 @@ class ColumnResult(Figures):
     ssim: float
 
 
-class PairResult(Figures):
+class PairResult(Kept):
     """One pair.
 
     Attributes:

@@ -6,7 +6,7 @@ from service.core.transform import SCHEMES
 from service.evaluation.batch import BatchFigures
 from service.evaluation.cost import CostFigures
 from service.evaluation.fidelity import ExactFigures, GenerativeFigures
-from service.evaluation.figures import Figures
+from service.evaluation.figures import Figures, Rate
 from service.evaluation.game import GameFigures
 from service.evaluation.large import LargeFigures
 from service.evaluation.schemes import SchemeFigures
@@ -64,7 +64,7 @@ def _fidelity(report: RoundtripReport) -> Iterator[tuple[str, str]]:
         yield f"exact: face pixels of photos, {format}", str(rate)
     yield "outside the mask identical, PNG", str(exact.outside)
     yield "the same at k = 1", str(generative.outside)
-    yield "photos without a face found", f"{len(exact.without_faces)}/{report.photos}"
+    yield "photos without a face found", str(Rate(hits=len(exact.without_faces), of=report.photos))
     yield "generative, 8-bit PNG, k = 1, dB per face", str(generative.png8)
     yield "generative, 16-bit PNG, dB per face", str(generative.png16)
     yield "generative, 16-bit PNG, every pixel exact", str(generative.png16_exact)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from service.evaluation.attacks.deanonymizer import NEARER
+from service.evaluation.attacks.deanonymizer import CONTROL, NEARER
 from service.evaluation.attacks.magnitudes import MATCHING
 from service.evaluation.figures import Figures
 from service.evaluation.lfw_report import LfwReport
@@ -101,6 +101,9 @@ def _learned(report: LfwReport) -> Iterator[Verdict]:
         if attack.name == NEARER and attack.scheme == "band-rotation":
             demand = "a trained de-anonymizer comes no nearer than its blind twin (interval)"
             yield Verdict(demand=demand, met=attack.low <= 0, likely=attack.low <= 0, found=str(attack))
+        if attack.name == CONTROL:
+            demand = "the same network comes nearer than its blind twin where nothing is hidden (interval)"
+            yield Verdict(demand=demand, met=attack.low > 0, likely=attack.low > 0, found=str(attack))
 
 
 def _not_above(one: BoundedRate, other: BoundedRate) -> bool:

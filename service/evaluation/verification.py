@@ -7,9 +7,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.figures import Array, Rate
+from service.evaluation.figures import Array, Rate, wilson
 
-_Z = 1.959964  # of 95 %
 _ROWS = 512
 
 
@@ -41,14 +40,16 @@ class BoundedRate(Rate):
         return f"{self.value:.3f} (95 %: {self.low:.3f} to {self.high:.3f}; {self.hits}/{self.of})"
 
 
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """95 % interval of a proportion."""
-    if not of:
-        return 0.0, 1.0
-    share, z2 = hits / of, _Z**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
-    return max(0.0, middle - half), min(1.0, middle + half)
+def interval_over_shares(shares: Sequence[float], trials: int) -> tuple[float, float]:
+    """95 % interval of the mean of shares, each of as many ``trials`` that may depend on each other.
+
+    Wilson's, for the effective number of trials (Korn & Graubard 1998): as many independent ones as would spread the
+    mean as much; all of them at most, and one for each share where the shares do not spread at all.
+    """
+    mean, count = float(np.mean(shares)), len(shares)
+    variance = float(np.var(shares, ddof=1)) / count if count > 1 else 0.0
+    worth = min(mean * (1 - mean) / variance, count * trials) if variance else count
+    return wilson(mean * worth, worth)
 
 
 def impostor_distances(embeddings: Array, people: Sequence[str]) -> Array:

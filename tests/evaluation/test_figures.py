@@ -59,7 +59,7 @@ def test_iou() -> None:
 
 
 def test_rates_and_spreads_are_printed_with_their_counts() -> None:
-    assert str(Rate.counted([True, False, True, True])) == "3/4 (75.0 %)"
+    assert str(Rate.counted([True, False, True, True])) == "3/4 (75.0 %, 95 %: 30.1-95.4)"
     assert str(Spread.over([30.0, 50.0, 40.0])) == "median 40.0, worst 30.0 (n = 3)"
     assert str(Rate.counted([])) == "0/0"
     assert str(Spread.over([])) == "none"

@@ -7,15 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.evaluation.figures import wilson
 from service.evaluation.verification import (
     BoundedRate,
     accepted,
     distances,
     impostor_distances,
+    interval_over_shares,
     rank_one,
     roc,
     threshold,
-    wilson,
 )
 
 PEOPLE = [f"person {i // 4}" for i in range(200)]
@@ -84,6 +85,24 @@ def test_wilson_interval_is_the_published_one() -> None:
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=1e-4)
     assert wilson(0, 0) == (0, 1)
+
+
+def test_an_interval_over_shares_covers_their_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(2)
+    for spread in (0.5, 20.0):
+        covered = 0
+        for _ in range(400):
+            shares = rng.binomial(25, rng.beta(spread, spread, 40)) / 25
+            low, high = interval_over_shares(shares.tolist(), 25)
+            covered += low <= 0.5 <= high
+        assert 0.92 <= covered / 400 <= 0.98
+
+
+def test_shares_that_do_not_spread_count_once_each() -> None:
+    assert interval_over_shares([1.0] * 20, 25) == wilson(20, 20)
+    assert interval_over_shares([0.4], 25) == wilson(0.4, 1)
+    # Never narrower than if all trials were independent.
+    assert interval_over_shares([0.48, 0.52, 0.48, 0.52], 25) == wilson(50, 100)
 
 
 def test_a_rate_says_what_it_was_counted_from() -> None:

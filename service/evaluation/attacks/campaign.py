@@ -15,6 +15,7 @@ from service.evaluation.attacks import (
 from service.evaluation.attacks.attack import AttackFigures
 from service.evaluation.attacks.targets import Targets
 from service.evaluation.figures import Figures
+from service.evaluation.ledger import Kept
 
 
 class AttackRun(Figures):
@@ -33,7 +34,7 @@ class AttackRun(Figures):
     seed: int
 
 
-class AttackResult(Figures):
+class AttackResult(Kept):
     """What came of one attack.
 
     Attributes:
@@ -52,9 +53,9 @@ ATTACKS: dict[str, Attack] = {
     "tampered records": tampered.attack,
     "partly known key": partial_key.attack,
     "wrong key": wrong_key.attack,
-    "magnitudes": magnitudes.attack,
+    "magnitudes by face": magnitudes.attack,
     "same person": same_person.attack,
     "anonymized twice": again.attack,
-    "nearby latents": nearby_latents.attack,
+    "nearby latents by band": nearby_latents.attack,
 }
-"""By name; each yields its figures."""
+"""By name; each yields its figures. An attack that changes changes its name, as ledgers keep results by name."""

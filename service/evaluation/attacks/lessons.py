@@ -1,11 +1,14 @@
 """What a de-anonymizer learns from: faces, and strangers that the service made of them with many keys."""
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from PIL import Image
+from pydantic import ConfigDict
 from torch import Tensor
 
 from service.core.context import Context
@@ -13,6 +16,7 @@ from service.core.keystream import KEY_BYTES
 from service.core.resample import quantized
 from service.core.scheme import Plan, levels_to_model, model_to_levels
 from service.engine import MAX_BATCH
+from service.evaluation.ledger import Kept, Ledger
 from service.evaluation.portraits import task
 from service.evaluation.sitters import Sitter
 from service.evaluation.studio import Studio
@@ -48,25 +52,71 @@ class Lessons:
         return self.context.known, self.context.generate, self.context.visible, self.context.landmarks
 
 
-def make_lessons(sitters: Sequence[Sitter], count: int, studio: Studio, plan: Plan) -> Lessons:
-    """Anonymize sitters in turn until there are ``count`` pairs, every one with a key of its own."""
+class Stranger(Kept):
+    """What the service made of a face.
+
+    Attributes:
+        lesson: its number.
+        png: its crop as a file of 8 bits holds it, black outside the mask.
+    """
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    lesson: int
+    png: bytes
+
+
+def make_lessons(
+    sitters: Sequence[Sitter], count: int, studio: Studio, plan: Plan, ledger: Ledger[Stranger] | None = None
+) -> Lessons:
+    """Anonymize sitters in turn until there are ``count`` pairs, every one with a key of its own.
+
+    Args:
+        ledger: of lessons with the same sitters; those in it are taken, and new ones kept.
+    """
     views = [sitter.portrait.views()[0] for sitter in sitters]
+
+    def make(lessons: Sequence[int]) -> list[Stranger]:
+        made = _made([views[lesson % len(views)] for lesson in lessons], studio, plan)
+        return [Stranger(lesson=lesson, png=png) for lesson, png in zip(lessons, made, strict=True)]
+
+    if ledger is None:
+        strangers = [
+            one for start in range(0, count, MAX_BATCH) for one in make(range(count)[start : start + MAX_BATCH])
+        ]
+    else:
+        strangers = list(ledger.fill({str(lesson): lesson for lesson in range(count)}, MAX_BATCH, make))
+    whose = torch.arange(count) % len(views)
+    context, originals = _faces(views)
+    return Lessons(
+        torch.stack([_pixels(one) for one in strangers]) * context.generate[whose], originals, context, whose
+    )
+
+
+def untouched(sitters: Sequence[Sitter], count: int) -> Lessons:
+    """The same where nothing is hidden: every stranger is the original itself."""
+    context, originals = _faces([sitter.portrait.views()[0] for sitter in sitters])
+    whose = torch.arange(count) % len(originals)
+    return Lessons(originals[whose].half(), originals, context, whose)
+
+
+def _faces(views: Sequence[FaceView]) -> tuple[Context, Tensor]:
     context = Context.stack([view.context() for view in views])
-    originals = torch.cat([levels_to_model(view.inside.values, view.top).float() for view in views]) * context.generate
-    whose = [i % len(views) for i in range(count)]
-    strangers = [face for part in _parts(whose) for face in _strangers([views[i] for i in part], studio, plan)]
-    return Lessons(torch.stack(strangers), originals, context, torch.tensor(whose))
+    levels = torch.cat([levels_to_model(view.inside.values, view.top).float() for view in views])
+    return context, levels * context.generate
 
 
-def _parts(items: Sequence[int]) -> Iterator[Sequence[int]]:
-    for start in range(0, len(items), MAX_BATCH):
-        yield items[start : start + MAX_BATCH]
-
-
-def _strangers(views: Sequence[FaceView], studio: Studio, plan: Plan) -> Iterator[Tensor]:
+def _made(views: Sequence[FaceView], studio: Studio, plan: Plan) -> Iterator[bytes]:
     tasks = [task(view, os.urandom(KEY_BYTES)) for view in views]
     made = studio.parts.engine.anonymize(studio.parts.bundles.default.digest, plan, tasks)
     for view, (x, _) in zip(views, made, strict=True):
+        # At k = 1 a cell is a pixel, so these are whole levels.
         levels = quantized(model_to_levels(x, view.top), view.inside.counts, view.top)
-        filed = levels_to_model(np.clip(levels, 0, view.top), view.top)[0]
-        yield (filed * torch.from_numpy(view.inside.counts > 0)).half()
+        out = io.BytesIO()
+        Image.fromarray(levels.astype(np.uint8)).save(out, "PNG")
+        yield out.getvalue()
+
+
+def _pixels(stranger: Stranger) -> Tensor:
+    with Image.open(io.BytesIO(stranger.png)) as image:
+        return levels_to_model(np.asarray(image, np.float64), 255)[0].half()
