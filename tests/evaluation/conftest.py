@@ -40,6 +40,26 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory, pictures: dict[str, N
 
 
 @pytest.fixture(scope="session")
+def pair_folder(tmp_path_factory: pytest.TempPathFactory, pictures: dict[str, NDArray[np.uint8]]) -> Path:
+    folder = tmp_path_factory.mktemp("pairs")
+    plain = pictures["Ann_0001"]
+    photos = {
+        "Ann_0001": plain,
+        "Ann_0002": plain[:, ::-1],
+        "Bea_0001": pictures["Bea_0001"],
+        "Bea_0002": plain[4:],
+        "Cleo_0001": pictures["Cleo_0001"],
+        "Dora_0001": 255 - pictures["Cleo_0001"] // 2,
+        "Eva_0001": pictures["Bea_0001"][:, 3:],
+    }
+    for name, pixels in photos.items():
+        (folder / f"{name}.jpg").write_bytes(jpeg(np.ascontiguousarray(pixels)))
+    rows = ["fold\tsame\ta\tb", *(f"1\t1\t{n}_0001.jpg\t{n}_0002.jpg" for n in ("Ann", "Bea"))]
+    (folder / "pairs.tsv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     folder = tmp_path_factory.mktemp("parts")
     made = open_parts(Settings(home=folder / "home", weights=write_small_bundle(folder / "small")))

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from service.errors import NoFaces
+from service.evaluation import lfw
+from service.evaluation.lfw import Choices
+from service.evaluation.recognizers import Recognizer
+from service.operations.parts import Parts
 from tests.commands.visard import visard
+from tests.evaluation.onnx_models import channel_means
 from tests.small_bundle import RESOLUTION, write_small_bundle
 
 
@@ -36,6 +42,35 @@ def test_lfw_refuses_choices_that_make_no_sense(
 ) -> None:
     assert visard("evaluate", "lfw", "--data", tmp_path, *arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_lfw_runs_with_attacks_and_prints_its_command(
+    pair_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ["--limit", 2, "--people", 3, "--attacks", "--lessons", 2]
+    assert visard("evaluate", "lfw", "--data", pair_folder, "--out", tmp_path / "lfw", *chosen) == 0
+    command = f"visard evaluate lfw --data {pair_folder.name} --limit 2 --people 3 --seed 1 --attacks --lessons 2"
+    assert f"\ncommand  {command}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [([], ""), (["--attacks"], " --attacks"), (["--onnx-order", "bgr"], " --onnx means.onnx --onnx-order bgr")],
+)
+def test_lfw_reports_its_command_as_it_was(
+    given: list[str], said: str, pair_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def stop(_data: Path, _out: Path, _parts: Parts, _recognizer: Recognizer, choices: Choices) -> None:
+        asked.append(choices.command)
+        raise NoFaces("enough")
+
+    monkeypatch.setattr(lfw, "run_lfw", stop)
+    (tmp_path / "means.onnx").write_bytes(channel_means(112))
+    onnx = ["--onnx", tmp_path / "means.onnx"] if "onnx" in said else []
+    assert visard("evaluate", "lfw", "--data", pair_folder, "--limit", 9, "--seed", 4, *onnx, *given) == 2
+    assert asked == [f"visard evaluate lfw --data {pair_folder.name} --limit 9 --people 600 --seed 4{said}"]
 
 
 def test_lfw_without_pairs_is_bad_input(tmp_path: Path, photo_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
