@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from service.evaluation.answers import CASES, Answer, AnswersResult
 from service.evaluation.columns import COLUMNS
+from service.evaluation.lfw_report import figures_by_case
 from service.evaluation.matching import FARS, Matching, Person, measure_matching
 from service.evaluation.pair_results import ColumnResult, PairResult
 from service.evaluation.sitters import Looked
@@ -67,3 +69,19 @@ def test_a_wrong_key_shows_nobody(matching: Matching) -> None:
 def test_thresholds_come_from_everybody_else(matching: Matching) -> None:
     assert matching.impostors == 60 * 59 // 2 and matching.gallery == 90
     assert matching.thresholds["whole"][1] < matching.thresholds["whole"][0]
+
+
+def test_changed_files_are_compared_with_the_original_and_with_the_other_photo(matching: Matching) -> None:
+    me, stranger = np.random.default_rng(6).normal(size=(2, DIMENSIONS))
+    back = Answer(best="b", generative="g", exact=False, psnr=30, ssim=0.8, recovered=seen(me))
+    refused = Answer(best="r", generative="r", exact=False, psnr=None, ssim=None)
+    results, pairs = [], []
+    for i, other in enumerate((me, stranger, stranger)):
+        cases = dict.fromkeys((case.name for case in CASES), back if i else refused)
+        results.append(AnswersResult(photo=f"{i}.jpg", clean=seen(me + 0.001), cases=cases))
+        pairs.append(PairResult(a=f"{i}.jpg", b="b.jpg", person="p", other=seen(other) if i < 2 else None))
+    for found in figures_by_case(results, pairs, matching).values():
+        assert (found.recognized.hits, found.recognized.of) == (2, 2)
+        assert (found.other.hits, found.other.of) == (0, 1)
+        assert found.ssim.median == 0.8 and found.psnr.count == found.ssim.count == 2
+        assert found.identity.median == pytest.approx(0.001 * DIMENSIONS**0.5)
