@@ -11,8 +11,8 @@ RUN_BY = {
         "test_realism_prints_json_alone",
     ),
     "visard evaluate lfw --data LFW --out lfw --limit 40 --people 600 [--attacks [--lessons 2000]]": (
-        "tests/evaluation/test_command.py",
-        "def test_lfw_runs_with_attacks_and_prints_its_command",
+        "tests/evaluation/test_lfw.py",
+        "def test_another_number_of_lessons_trains_again_and_redefined_attacks_are_made_again",
     ),
     "export VISARD_DATABASE_URL=postgresql+psycopg://visard@db.example/visard": (
         "tests/drills/conftest.py",
