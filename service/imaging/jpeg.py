@@ -20,7 +20,8 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
 _RECORD = b"VISARD\0"
 _SOI, _EOI, _SOS, _DRI, _APP0, _APP1, _APP2, _APP14, _APP15 = (0xD8, 0xD9, 0xDA, 0xDD, 0xE0, 0xE1, 0xE2, 0xEE, 0xEF)
-_FRAMES = {0xC0, 0xC1, 0xC2}
+_PROGRESSIVE = 0xC2
+_FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
 _OTHER_FRAMES = {0xC3, *range(0xC5, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _TABLES = {0xC4, 0xDB, _DRI}
 _MAX_PART = 65_533
@@ -37,6 +38,7 @@ _SUBSAMPLING: dict[tuple[int, int], Literal[0, 1, 2]] = {(1, 1): 0, (2, 1): 1, (
 class _Frame:
     """What the frame header declares; a component is (horizontal, vertical sampling, table)."""
 
+    progressive: bool
     width: int
     height: int
     components: list[tuple[int, int, int]]
@@ -59,11 +61,16 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Parts:
-    """A file taken apart: what is needed to decode it, and the metadata we read."""
+    """A file taken apart: what is needed to decode it, and the metadata we read.
+
+    Attributes:
+        lacking: low bits that no scan has brought yet, by component and coefficient; none for those never scanned.
+    """
 
     essential: list[bytes] = field(default_factory=list)
     frame: _Frame | None = None
     coded_bytes: int = 0
+    lacking: dict[tuple[int, int], int] = field(default_factory=dict)
     exif: bytes | None = None
     xmp: bytes | None = None
     icc: list[bytes] = field(default_factory=list)
@@ -96,7 +103,7 @@ def read_jpeg(data: bytes, limits: Limits) -> Stored:
         icc=_join_icc(parts.icc),
         exif=parts.exif,
         xmp=parts.xmp,
-        grid=CodingGrid(width, height, bleed=0 if (width, height) == (8, 8) else 1),
+        grid=CodingGrid(width, height, bleed=_bleed(parts.frame, parts.lacking)),
         jpeg=_coding(parts.frame, tables),
         record=record,
     )
@@ -159,10 +166,11 @@ def _take_apart(data: bytes, limits: Limits) -> _Parts:
                 raise UnsupportedFormat("the JPEG has too many scans")
             body, end = end, _scan_end(data, end)
             parts.coded_bytes += end - body
+            parts.lacking.update(_scanned(payload))
         if marker in _FRAMES:
             if parts.frame is not None:
                 raise ImageDamaged("the JPEG has two frame headers")
-            parts.frame = _frame(payload, limits)
+            parts.frame = _frame(marker, payload, limits)
         if marker in _FRAMES or marker in _TABLES or marker == _SOS or _is_colour_hint(marker, payload):
             parts.essential.append(bytes((0xFF, marker)) + data[start:end])
         else:
@@ -197,7 +205,23 @@ def _scan_end(data: bytes, at: int) -> int:
     return found.start()
 
 
-def _frame(payload: bytes, limits: Limits) -> _Frame:
+def _scanned(header: bytes) -> dict[tuple[int, int], int]:
+    """Components and coefficients of a scan, and how many low bits of them it leaves out (section B.2.3)."""
+    ids, (first, last, bits) = header[1 : 1 + 2 * header[0] : 2], header[1 + 2 * header[0] :]
+    return {(id, coefficient): bits & 15 for id in ids for coefficient in range(first, last + 1)}
+
+
+def _bleed(frame: _Frame, lacking: dict[tuple[int, int], int]) -> int:
+    """How many pixels beyond a coding unit libjpeg lets its samples reach."""
+    upsampled = 0 if frame.mcu == (8, 8) else 1
+    whole = len(lacking) == 64 * len(frame.components) and not any(lacking.values())
+    if whole or not frame.progressive:
+        return upsampled
+    # What progressive scans leave out is guessed from the blocks around, two to each side.
+    return upsampled + 2 * max(frame.mcu)
+
+
+def _frame(marker: int, payload: bytes, limits: Limits) -> _Frame:
     precision, height, width, count = struct.unpack_from(">BHHB", payload)
     if precision != 8:
         raise UnsupportedFormat("only JPEG with 8 bits per channel is supported")
@@ -208,7 +232,7 @@ def _frame(payload: bytes, limits: Limits) -> _Frame:
     components = [(sampling >> 4, sampling & 15, table) for _, sampling, table in triples]
     if any(not 1 <= side <= 4 for h, v, _ in components for side in (h, v)):
         raise ImageDamaged("the JPEG has an invalid frame header")
-    return _Frame(width, height, components)
+    return _Frame(marker == _PROGRESSIVE, width, height, components)
 
 
 def _is_colour_hint(marker: int, payload: bytes) -> bool:

@@ -17,7 +17,9 @@ class CodingGrid:
     """Blocks of a lossy input, in oriented pixel coordinates.
 
     Samples of different blocks are coded apart, but decoders smooth a little across block edges: JPEG
-    by chroma upsampling, one pixel; WebP also by its loop filter (RFC 6386, section 15).
+    by chroma upsampling, one pixel, and across two units where a progressive file is not whole; WebP
+    also by its loop filter (RFC 6386, section 15). A WebP block is besides predicted from its neighbours,
+    so that the visible ones next to a face may repeat its outermost pixels.
 
     Attributes:
         width: of a block in pixels (JPEG: one MCU; WebP: one macroblock).

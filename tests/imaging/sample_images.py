@@ -62,6 +62,12 @@ def with_segments(jpeg: bytes, *segments: bytes) -> bytes:
     return jpeg[:2] + b"".join(segments) + jpeg[2:]
 
 
+def first_scans(jpeg: bytes, count: int) -> bytes:
+    """A progressive JPEG whose later scans are missing."""
+    starts = [at for at in range(len(jpeg)) if jpeg[at : at + 2] == b"\xff\xda"]
+    return jpeg if count >= len(starts) else jpeg[: starts[count]] + b"\xff\xd9"
+
+
 def riff_chunk(kind: bytes, body: bytes) -> bytes:
     """A RIFF chunk."""
     return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from service.imaging import decode, format_for
-from tests.imaging.sample_images import chunk, icc_profile, noise, raw_png, riff, riff_chunk, saved, smooth
+from tests.imaging.sample_images import (
+    chunk,
+    first_scans,
+    icc_profile,
+    noise,
+    raw_png,
+    riff,
+    riff_chunk,
+    saved,
+    smooth,
+)
 
 
 def as_rgb(image: Image.Image, mode: str = "RGB") -> np.ndarray:
@@ -223,6 +233,23 @@ def test_nothing_of_a_jpeg_block_reaches_beyond_its_bleed(subsampling, quality, 
     changed = (first.pixels != second.pixels).any(axis=-1)
     changed[2 * block_h - bleed : 3 * block_h + bleed, 2 * block_w - bleed : 3 * block_w + bleed] = False
     assert not changed.any()
+
+
+@given(st.integers(0, 2), st.integers(1, 10), st.integers(60, 95), st.integers(0, 1000))
+def test_nothing_of_a_block_reaches_beyond_its_bleed_in_a_progressive_jpeg_either(subsampling, scans, quality, seed):
+    """Decoders smooth over blocks whose coefficients are not all there."""
+    block_w, block_h = {0: (8, 8), 1: (16, 8), 2: (16, 16)}[subsampling]
+    pixels = smooth(11 * block_h, 11 * block_w)
+    other = pixels.copy()
+    other[5 * block_h : 6 * block_h, 5 * block_w : 6 * block_w] = noise(block_h, block_w, seed=seed)
+    options = {"quality": quality, "subsampling": subsampling, "progressive": True}
+    whole = [saved(p, "JPEG", **options) for p in (pixels, other)]
+    first, second = (decode(first_scans(data, scans)) for data in whole)
+    bleed = first.grid.bleed
+    changed = (first.pixels != second.pixels).any(axis=-1)
+    changed[5 * block_h - bleed : 6 * block_h + bleed, 5 * block_w - bleed : 6 * block_w + bleed] = False
+    assert changed.shape[0] > block_h + 2 * bleed and not changed.any()
+    assert decode(whole[0]).grid.bleed <= 1
 
 
 def test_bmp_with_an_alpha_mask():
