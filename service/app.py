@@ -24,7 +24,6 @@ from service.audit.signing import Signer
 from service.datastore import open_database
 from service.engine import EngineRoom
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
-from service.imaging import Limits
 from service.keys.certificates import first_end
 from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
@@ -133,18 +132,11 @@ def _desk(
     settings: Settings, parts: Parts, access: Access, observer: _Observer, checks: Mapping[str, Callable[[], object]]
 ) -> Desk:
     bundles, engine, metrics = parts.bundles, parts.engine, observer.metrics
-    limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
     metrics.watch_places(lambda: workers.taken, settings.admitted)
     # Both: a batch has seats for eight requests, so with no more threads than that they wait for a thread alone.
     metrics.watch_queue(lambda: workers.waiting + engine.waiting)
-    parts = replace(
-        parts,
-        limits=limits,
-        max_faces=settings.max_faces,
-        observer=observer,
-        afterwards=workers.afterwards,
-    )
+    parts = replace(parts, observer=observer, afterwards=workers.afterwards)
     return Desk(
         parts=parts,
         tokens=access.tokens,

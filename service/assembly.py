@@ -29,6 +29,7 @@ from service.engine import Engine, EngineRoom, Observer
 from service.engine.observer import NOBODY
 from service.errors import SettingsInvalid
 from service.faces.detection import CenterFaceDetector
+from service.imaging import Limits
 from service.keys.provider import KeyProvider
 from service.keystore import open_keys
 from service.operations.parts import Afterwards, Parts, at_once
@@ -165,6 +166,8 @@ def assemble(
         audit=open_audit(settings, database, signer),
         audits=AuditReader(database),
         proofs=AuditProofs(database),
+        limits=Limits(settings.max_upload_bytes, settings.max_pixels),
+        max_faces=settings.max_faces,
     )
 
 

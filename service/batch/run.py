@@ -4,7 +4,6 @@ Work may be done twice, results are committed once. Keys are good for one try: a
 encrypt something else under them.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,10 +12,10 @@ from typing import TypeVar
 
 from service.batch.figures import Figures
 from service.batch.manifest import Line, Manifest, Note
+from service.batch.names import result_name
 from service.batch.storage import Folder
 from service.batch.work import Crew, Failed, Job, Lost
-from service.errors import EngineUnavailable, FileUnusable, Unavailable, VisardError, code_of
-from service.imaging import OutputFormat
+from service.errors import EngineUnavailable, Unavailable, VisardError, code_of
 from service.keys.provider import KeyProvider
 from service.operations.anonymize import Drawn, already_anonymized
 from service.operations.keeping import NewImage
@@ -27,12 +26,6 @@ _T = TypeVar("_T")
 _TRIES = 3
 _PAUSES_S = (0.5, 2.0, 8.0)
 _HOPELESS = 100
-_SUFFIXES: dict[OutputFormat, tuple[str, ...]] = {
-    "png": (".png",),
-    "jpeg": (".jpg", ".jpeg", ".jpe"),
-    "webp": (".webp",),
-    "tiff": (".tiff", ".tif"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +102,7 @@ class Batch:
         if isinstance(outcome, Drawn):
             try:
                 self._check(outcome)
-                output = self._name(job.source, outcome.answer.format)
+                output = result_name(job.source, outcome.answer.format, self.source.has)
             except Unavailable:
                 raise
             except VisardError as error:
@@ -142,16 +135,6 @@ class Batch:
         """Metadata may have been stripped since: the database knows the pixels of what it anonymized."""
         if not self.again and _patiently(lambda: self.records.by_pixels(self.tenant, drawn.source)) is not None:
             raise already_anonymized()
-
-    def _name(self, source: str, format_: OutputFormat) -> str:
-        """Of the result: the source's, with a suffix after it if its own does not fit."""
-        suffixes = _SUFFIXES[format_]
-        if os.path.splitext(source)[1].lower() in suffixes:
-            return source
-        name = source + suffixes[0]
-        if self.source.has(name):
-            raise FileUnusable("the result would have the name of another source")
-        return name
 
     def _take_back(self, figures: Figures) -> None:
         """What a process that ended in the middle of a commit left: the file first, then the record."""

@@ -10,11 +10,9 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from service.batch.names import PHOTO_SUFFIXES
 from service.errors import FileUnusable, ImageTooLarge
 from service.private_files import replace_durably
-
-SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-"""What counts as a photo."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,25 @@ class Folder:
             raise FileUnusable(f"nothing installed here reads {url.partition(':')[0]} URLs") from error
         return cls(files, root.rstrip("/"))
 
+    @classmethod
+    def here(cls, path: Path) -> "Folder":
+        """The folder of a path, whatever its name looks like."""
+        return cls(LocalFileSystem(), str(path.resolve()).rstrip("/"))
+
     @property
     def local(self) -> Path | None:
         """Where it is, if it is on this machine."""
         return Path(self.root or "/") if isinstance(self.files, LocalFileSystem) else None
 
-    def overlaps(self, other: "Folder") -> bool:
-        """Whether one of both is the other, or in it."""
-        mine, its = f"{self.root}/", f"{other.root}/"
-        return type(self.files) is type(other.files) and (mine.startswith(its) or its.startswith(mine))
+    def require_apart(self, other: "Folder") -> None:
+        """Refuse two folders of which results of one run would be sources of the next.
+
+        Raises:
+            FileUnusable: one of both is the other, or in it.
+        """
+        mine, its = self._place(), other._place()
+        if type(self.files) is type(other.files) and (mine.startswith(its) or its.startswith(mine)):
+            raise FileUnusable("source and destination must not lie in one another")
 
     def photos(self) -> Iterator[str]:
         """The names of the photos in it and below it, sorted in each folder. Links to folders are not followed.
@@ -65,7 +73,7 @@ class Folder:
                 name = entry["name"].rstrip("/")
                 if entry["type"] == "directory":
                     below += [] if entry.get("islink") else [name]
-                elif os.path.splitext(name)[1].lower() in SUFFIXES and not os.path.basename(name).startswith("."):
+                elif os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not os.path.basename(name).startswith("."):
                     yield name[len(self.root) + 1 :]
             folders += reversed(below)
 
@@ -123,6 +131,11 @@ class Folder:
                 self.files.rm_file(self._path(name))
         except OSError as error:
             raise FileUnusable("a file cannot be removed") from error
+
+    def _place(self) -> str:
+        """Where it really is, with a slash at the end."""
+        root = self.root if self.local is None else str(self.local.resolve())
+        return f"{root.rstrip('/')}/"
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"

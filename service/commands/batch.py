@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +20,7 @@ from service.commands.choices import choice
 from service.commands.exits import BAD_INPUT, DONE
 from service.errors import FileUnusable, SettingsInvalid
 from service.faces.masks import Coverage
-from service.imaging import Limits, MetadataPolicy, OutputFormat
+from service.imaging import MetadataPolicy, OutputFormat
 from service.operations.anonymize import AnonymizeRequest
 from service.operations.keeping import chosen_policy
 from service.operations.parts import Parts
@@ -70,15 +69,10 @@ def batch(
         raise SettingsInvalid("--ray starts workers with engines of their own: unset VISARD_ENGINE")
     request = AnonymizeRequest(depth=cast(Any, int(depth)) if depth else None, no_faces="pass", **choices)
     origin, target = Folder.open(source), Folder.open(dest)
-    if origin.overlaps(target):
-        raise FileUnusable("source and destination must not lie in one another")
+    origin.require_apart(target)
     path = manifest or _default_manifest(target)
     with Manifest.open(path) as opened, tqdm(desc=source, unit="photo", disable=None) as bar:
-        parts = replace(
-            open_parts(settings),
-            limits=Limits(settings.max_upload_bytes, settings.max_pixels),
-            max_faces=settings.max_faces,
-        )
+        parts = open_parts(settings)
         parts.keys.create(request.tenant)
         job = Batch(
             source=origin,

@@ -1,28 +1,26 @@
-"""Reading photos and writing results: single files, and folders that mirror each other."""
+"""Reading photos and writing results."""
 
+import mimetypes
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
-from service.batch.storage import SUFFIXES
+from service.batch.names import format_of
 from service.errors import FileUnusable
-
-SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
-_FORMATS = {
-    ".jpg": "jpeg",
-    ".jpeg": "jpeg",
-    ".jpe": "jpeg",
-    ".png": "png",
-    ".webp": "webp",
-    ".tif": "tiff",
-    ".tiff": "tiff",
-}
+from service.imaging import OutputFormat
 
 
-def format_of(path: Path) -> str | None:
-    """The image format a file name asks for."""
-    return _FORMATS.get(path.suffix.lower())
+def format_named(out: Path) -> OutputFormat | None:
+    """The format that the name of an output asks for; None if it asks for none.
+
+    Raises:
+        FileUnusable: it asks for an image of a kind that is not written here.
+    """
+    kind, _, subtype = (mimetypes.guess_type(out.name, strict=False)[0] or "").partition("/")
+    if kind == "image" and subtype not in get_args(OutputFormat):
+        raise FileUnusable(f"{out.suffix} files are not written here: name the output .png, .jpg, .webp or .tiff")
+    return format_of(out)
 
 
 def read_file(path: Path) -> bytes:
@@ -60,13 +58,6 @@ def write_file(path: Path, data: bytes, *, private: bool = False) -> None:
             raise
     except OSError as error:
         raise FileUnusable(f"cannot write {path}: {error.strerror}") from error
-
-
-def photos_below(folder: Path, skipped: Path) -> Iterator[Path]:
-    """Photos in a folder and its folders, sorted, leaving out what lies below ``skipped``."""
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_relative_to(skipped):
-            yield path
 
 
 def distinct(source: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
@@ -12,9 +13,11 @@ import click
 from tqdm import tqdm
 
 from service.assembly import open_parts
+from service.batch.names import format_of, result_name
+from service.batch.storage import Folder
 from service.commands.choices import choice
-from service.commands.exits import exit_code, worst
-from service.commands.files import SUFFIX_OF, distinct, format_of, photos_below, read_file, write_file
+from service.commands.exits import FAULT, exit_code, worst
+from service.commands.files import distinct, format_named, read_file, write_file
 from service.commands.operator import operator
 from service.core.solver import Progress
 from service.core.transform import SCHEMES
@@ -50,15 +53,23 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @_json
 def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as_json: bool, **choices: Any) -> int:
     """Replace every face in PHOTO (a file or a folder) and write the result to OUT."""
-    request = AnonymizeRequest(depth=cast(Any, int(depth)) if depth else None, **choices)
+    asked = None if photo.is_dir() else format_named(out)
+    request = AnonymizeRequest(
+        format=cast(Any, format_ or asked or "same"), depth=cast(Any, int(depth)) if depth else None, **choices
+    )
     parts = open_parts(Settings())
     parts.keys.create(request.tenant)
 
-    def one(source: Path, target: Path, progress: Progress | None) -> Answer:
-        wanted = format_ or format_of(target) or "same"
-        answer = anonymize_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
-        path = target if format_of(target) == answer.format else _renamed(target, answer.format, photo.is_dir())
-        write_file(path, answer.data)
+    def one(source: Path, named: _Named, progress: Progress | None) -> Answer:
+        answer = anonymize_image(read_file(source), request, parts, progress)
+        try:
+            path = named(answer.format)
+            write_file(path, answer.data)
+        except FileUnusable:
+            # Nobody has the image: nothing of its faces is to stay.
+            if answer.record is not None:
+                parts.records.delete(request.tenant, answer.record)
+            raise
         faces = [{"box": f.box, "confidence": round(f.confidence, 4), "scale": round(f.scale, 4)} for f in answer.faces]
         return {"record": str(answer.record) if answer.record else None, "faces": faces, "output": str(path)}
 
@@ -80,12 +91,12 @@ def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choice
     request = RecoverRequest(subject=operator(), record=record, **choices)
     parts = open_parts(Settings())
 
-    def one(source: Path, target: Path, progress: Progress | None) -> Answer:
-        if image.is_dir():
-            target = target.with_suffix(".tiff" if format_of(source) == "tiff" else ".png")
-        wanted = format_of(target) or "png"
+    def one(source: Path, named: _Named, progress: Progress | None) -> Answer:
+        lossless: OutputFormat = "tiff" if format_of(source) == "tiff" else "png"
+        wanted = lossless if image.is_dir() else format_named(out) or "png"
         if wanted not in ("png", "tiff"):
             raise FileUnusable("recovered images are lossless: name the output .png or .tiff")
+        target = named(wanted)
         answer = recover_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
         write_file(target, answer.data, private=True)
         sure = {} if answer.confidence is None else {"confidence": round(answer.confidence, 2)}
@@ -106,7 +117,10 @@ def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choice
     return _run(image, out, one, parts, as_json, say)
 
 
-_One = Callable[[Path, Path, Progress | None], Answer]
+_Named = Callable[[OutputFormat], Path]
+"""The file that a result is written to, by its format."""
+
+_One = Callable[[Path, _Named, Progress | None], Answer]
 
 
 def _run(source: Path, out: Path, one: _One, parts: Parts, as_json: bool, say: Callable[[Answer], str]) -> int:
@@ -115,7 +129,7 @@ def _run(source: Path, out: Path, one: _One, parts: Parts, as_json: bool, say: C
         return _run_folder(source, out, one, as_json, say)
     expected = 2 * parts.bundles.default.manifest.numerics.network_evaluations
     with tqdm(total=expected, desc=source.name, unit="eval", leave=False, disable=None) as bar:
-        answer = _timed(one, source, out, bar.update)
+        answer = _timed(one, source, lambda _: out, bar.update)
     print(json.dumps(answer) if as_json else say(answer))
     return 0
 
@@ -129,14 +143,21 @@ class _Failure:
 
 def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable[[Answer], str]) -> int:
     """Every photo of a folder; a failure is reported and the rest goes on."""
+    folder = Folder.here(source)
+    folder.require_apart(Folder.here(out))
     started = time.perf_counter()
     answers: list[Answer] = []
     failures: list[_Failure] = []
-    for photo in tqdm(list(photos_below(source, out)), desc=source.name, unit="photo", disable=None):
+    for name in tqdm(list(folder.photos()), desc=source.name, unit="photo", disable=None):
+        photo = source / name
+        named = partial(_beside, out, name, folder)
         try:
-            answers.append({"input": str(photo), **_timed(one, photo, out / photo.relative_to(source), None)})
+            answers.append({"input": str(photo), **_timed(one, photo, named, None)})
         except VisardError as error:
             failures.append(_Failure(photo, str(error), exit_code(error)))
+        except Exception as error:  # noqa: BLE001
+            # The text of a foreign exception may hold anything: its kind must do.
+            failures.append(_Failure(photo, f"internal error ({type(error).__name__})", FAULT))
     seconds = round(time.perf_counter() - started, 3)
     if as_json:
         failed = [{"input": str(f.photo), "error": f.error} for f in failures]
@@ -148,12 +169,11 @@ def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable
     return worst(f.code for f in failures)
 
 
-def _timed(one: _One, source: Path, target: Path, progress: Progress | None) -> Answer:
+def _beside(out: Path, name: str, folder: Folder, format_: OutputFormat) -> Path:
+    return out / result_name(name, format_, folder.has)
+
+
+def _timed(one: _One, source: Path, named: _Named, progress: Progress | None) -> Answer:
     started = time.perf_counter()
-    answer = one(source, target, progress)
+    answer = one(source, named, progress)
     return {**answer, "seconds": round(time.perf_counter() - started, 3)}
-
-
-def _renamed(target: Path, format_: str, in_folder: bool) -> Path:
-    """A folder's files get the suffix of their format; a single file keeps the name it was given."""
-    return target.with_suffix(SUFFIX_OF[format_]) if in_folder else target

@@ -15,7 +15,8 @@ from service.imaging.webp import write_webp
 def encode(picture: Picture, *, format: OutputFormat, record: bytes | None, metadata: MetadataPolicy) -> bytes:
     """Encode a picture. PNG and TIFF keep pixels and alpha exactly; so does WebP made from lossless WebP.
 
-    JPEG from JPEG keeps quantization tables and subsampling. Of the input's metadata only the colour
+    JPEG from JPEG keeps quantization tables, and subsampling if it is 4:4:4, 4:2:2 or 4:2:0; rarer kinds,
+    which libjpeg is not asked for through Pillow, become 4:4:4. Of the input's metadata only the colour
     profile survives ``strip``; ``keep-safe`` adds fresh EXIF and XMP blocks of allow-listed values.
 
     Args:

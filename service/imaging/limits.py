@@ -26,7 +26,15 @@ class Limits:
     def check_bytes(self, size: int) -> None:
         """Raise ImageTooLarge when a file of ``size`` bytes is over the limit."""
         if size > self.max_bytes:
-            raise ImageTooLarge(f"the file has {size} bytes, the limit is {self.max_bytes}")
+            raise ImageTooLarge(f"the file has {size} bytes, the limit (VISARD_MAX_UPLOAD_BYTES) is {self.max_bytes}")
+
+    def check_result(self, size: int) -> None:
+        """Raise ImageTooLarge when a result of ``size`` bytes would not be read again, and so never recovered."""
+        if size > self.max_bytes:
+            raise ImageTooLarge(
+                f"a result of {size} bytes could not be recovered, the limit (VISARD_MAX_UPLOAD_BYTES) is "
+                f"{self.max_bytes}: ask for JPEG, or for 8 bits"
+            )
 
     def check_size(self, width: int, height: int) -> None:
         """Check what a header declares.

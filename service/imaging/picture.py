@@ -43,7 +43,7 @@ class JpegCoding:
 
     Attributes:
         tables: one table of 64 numbers in natural (row by row) order for each of Y, Cb and Cr.
-        subsampling: 0 for 4:4:4, 1 for 4:2:2, 2 for 4:2:0.
+        subsampling: 0 for 4:4:4 and what cannot be written again (4:4:0, 4:1:1), 1 for 4:2:2, 2 for 4:2:0.
     """
 
     tables: tuple[tuple[int, ...], ...]

@@ -245,6 +245,7 @@ def _draw_scene(
     embedded, stored = written(record, picture.pixels[scene.owner != NOBODY], new)
     with timed(studio.observer, "encode"):
         file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
+    studio.limits.check_result(len(file))
     return Drawn(Anonymized(file, output, record.id, scene.faces), stored, source)
 
 

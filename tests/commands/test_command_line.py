@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -99,6 +100,9 @@ def test_format_follows_the_output_name(folder: Path) -> None:
         (["recover", "{photos}/a.png", "{photos}/x.png"], 2, "reason"),
         (["recover", "{photos}/a.png", "{photos}/x.png", "--reason", "test"], 3, "no key|no record"),
         (["recover", "{photos}/a.png", "{photos}/x.jpg", "--reason", "test"], 2, "lossless"),
+        (["anonymize", "{photos}/a.png", "{photos}/x.bmp"], 2, "not written"),
+        (["anonymize", "{photos}/a.png", "{photos}/x.GIF", "--format", "png"], 2, "not written"),
+        (["recover", "{photos}/a.png", "{photos}/x.bmp", "--reason", "test"], 2, "not written"),
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
@@ -153,6 +157,17 @@ def test_demo_writes_everything(folder: Path, capsys: pytest.CaptureFixture[str]
         "recovered-generative.png",
         "wrong-key.png",
     }
+
+
+def test_demo_of_a_photo_of_16_bits(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, out = folder / "deep.png", folder.parent / "demo"
+    deep = pixels_of(folder / "a.png").astype(np.uint16) * 256 + 77
+    assert cv2.imwrite(str(photo), deep[..., ::-1])
+    assert visard("demo", "--photo", photo, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "the faces, every bit" in said
+    assert "inf dB" in said
+    assert (out / "contact-sheet.png").exists()
 
 
 def test_bundle_info(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
