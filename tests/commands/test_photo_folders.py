@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import create_engine, text
 
+from service.operations.anonymize import anonymize
 from tests.commands.visard import visard
 
 Photo = NDArray[np.uint8]
@@ -72,7 +73,6 @@ def test_a_failure_nobody_foresaw_is_one_photos_and_its_text_is_not_shown(
         Image.fromarray(portrait).save(folder / name)
     bad = (folder / "a.png").read_bytes() + b"bad"
     (folder / "a.png").write_bytes(bad)
-    from service.operations.anonymize import anonymize
 
     def fails(data: bytes, *more: Any) -> Any:
         if data == bad:
