@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     """Requests at a time, those that upload among them; beyond it the answer is 429."""
 
     max_upload_bytes: PositiveInt = 64 << 20
-    """Of a request body."""
+    """Of a request body or a file. A larger result is refused: it could not be recovered."""
 
     max_pixels: PositiveInt = 100_000_000
     """Of an image, width times height."""
