@@ -70,7 +70,8 @@ class ReplacedFace(BaseModel):
     """A face that was replaced."""
 
     box: Annotated[
-        tuple[int, int, int, int], Field(description="Left, top, right, bottom in pixels.", examples=[A_BOX])
+        tuple[int, int, int, int],
+        Field(description="Left, top, right, bottom in pixels; may leave the image.", examples=[A_BOX]),
     ]
     confidence: Annotated[float, Field(ge=0, le=1, examples=[0.93])]
     scale: Annotated[float, Field(ge=1, description="Pixels per cell of the model's grid.", examples=[1.5])]

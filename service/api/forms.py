@@ -77,7 +77,11 @@ class AnonymizeForm(DetectForm):
     ] = ()
     only: Annotated[Boxes, Field(description="All other faces stay visible.", examples=["[[10, 10, 60, 80]]"])] = ()
     extra: Annotated[
-        Boxes, Field(description="Replaced although no face was found there.", examples=["[[10, 10, 60, 80]]"])
+        Boxes,
+        Field(
+            description="Replaced although no face was found there; at most 8 times as long as wide.",
+            examples=["[[10, 10, 60, 80]]"],
+        ),
     ] = ()
     no_faces: Annotated[
         Literal["error", "pass"], Field(description="What to do with an image without faces.", examples=["pass"])

@@ -97,7 +97,7 @@ def likeness(before: PlacedFace, after: Detection | None) -> Likeness:
 def mask_in_crop(crop: PlacedFace, face: Detection) -> NDArray[np.bool_]:
     """The mask of a detection on the block grid of another face's crop, (R / 4, R / 4) bool."""
     ellipse = face_ellipse(face.box, face.landmarks, "face")
-    return block_bitmap(ellipse.scaled(crop.origin[0], crop.origin[1], crop.scale), crop.resolution)
+    return block_bitmap(ellipse.moved(*crop.origin), crop.lattice)
 
 
 def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

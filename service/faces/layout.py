@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from service.core.bands import BLOCK
 from service.core.lattice import Lattice
 from service.faces.detection import Detection
-from service.faces.masks import Coverage, block_bitmap, cells_of, face_ellipse
+from service.faces.masks import Coverage, block_bitmap, border_ellipses, cells_of, face_ellipse
 
 NOBODY = -1
 _FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
@@ -81,15 +81,18 @@ def place(
         grid: coding blocks of a lossy input.
     """
     left, top, right, bottom = (round(edge) for edge in detection.box)
-    # A detector may leave nothing of a box that it cuts at the border.
+    # Rounding may leave nothing of a box.
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     landmarks = np.rint(detection.landmarks).astype(np.int32)
-    ellipse = face_ellipse((left, top, right, bottom), landmarks.astype(np.float64), coverage)
+    box, points = (left, top, right, bottom), landmarks.astype(np.float64)
+    ellipse = face_ellipse(box, points, coverage)
+    ellipses = [ellipse, *border_ellipses(box, points, coverage, size)]
     side = max(resolution, math.ceil(max(right - left, bottom - top) / _FILL))
     while True:
         origin = (math.floor(ellipse.x - side / 2 + 0.5), math.floor(ellipse.y - side / 2 + 0.5))
-        bitmap = block_bitmap(ellipse.scaled(*origin, side / resolution), resolution)
-        face = PlacedFace((left, top, right, bottom), detection.confidence, landmarks, side, origin, bitmap)
+        lattice = Lattice(resolution, side)
+        bitmap = np.any([block_bitmap(each.moved(*origin), lattice) for each in ellipses], axis=0)
+        face = PlacedFace(box, detection.confidence, landmarks, side, origin, bitmap)
         if _has_room(face, size, grid):
             return face
         side += max(1, side // _GROWTH)

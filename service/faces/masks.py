@@ -1,13 +1,15 @@
 """The ellipse that covers a face, and its rounding to whole blocks of the R-grid."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.core.bands import BLOCK
+from service.core.lattice import Lattice
+from service.faces.detection import Box
 
 Coverage = Literal["face", "head"]
 
@@ -16,6 +18,8 @@ _PROPORTIONS: dict[Coverage, tuple[float, float, float]] = {
     "face": (0.54, 0.56, 0.02),
     "head": (0.80, 0.80, 0.12),
 }
+NEAR_EDGE = 0.05
+"""Of a box's side: a face whose box comes as near as this to the edge of what the detector saw may go on beyond."""
 # A nearly vertical "eye line" is a profile view, whose direction says nothing about roll.
 _MIN_EYE_DISTANCE = 0.15
 _MAX_ROLL = math.radians(60)
@@ -38,15 +42,9 @@ class Ellipse:
         across = (c * (y - self.y) - s * (x - self.x)) / self.half_height
         return along**2 + across**2 <= 1
 
-    def scaled(self, origin_x: float, origin_y: float, scale: float) -> "Ellipse":
-        """The ellipse after subtracting the origin and dividing lengths by ``scale``."""
-        return Ellipse(
-            (self.x - origin_x) / scale,
-            (self.y - origin_y) / scale,
-            self.half_width / scale,
-            self.half_height / scale,
-            self.angle,
-        )
+    def moved(self, origin_x: float, origin_y: float) -> "Ellipse":
+        """The ellipse after subtracting the origin."""
+        return replace(self, x=self.x - origin_x, y=self.y - origin_y)
 
     def bounds(self) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the axis-aligned hull."""
@@ -57,7 +55,7 @@ class Ellipse:
 
 
 def face_ellipse(
-    box: tuple[float, float, float, float],
+    box: Box,
     landmarks: NDArray[np.float64],
     coverage: Coverage,
 ) -> Ellipse:
@@ -72,7 +70,10 @@ def face_ellipse(
     width, height = right - left, bottom - top
     half_w, half_h, up = _PROPORTIONS[coverage]
     eye_x, eye_y = landmarks[1] - landmarks[0]
-    roll = math.atan2(eye_y, eye_x) if abs(eye_x) >= _MIN_EYE_DISTANCE * width else 0.0
+    # An ellipse turned by half a turn is the same one: the eyes of a face that stands on its head tell its roll too.
+    roll = math.atan(eye_y / eye_x) if abs(eye_x) >= _MIN_EYE_DISTANCE * width else 0.0
+    if landmarks[3:, 1].mean() < landmarks[:2, 1].mean():
+        up = -up
     return Ellipse(
         x=(left + right) / 2,
         y=(top + bottom) / 2 - up * height,
@@ -82,25 +83,60 @@ def face_ellipse(
     )
 
 
-def block_bitmap(ellipse: Ellipse, resolution: int) -> NDArray[np.bool_]:
-    """Blocks of the R-grid that hold at least one cell centre of the ellipse, or its middle.
+def border_ellipses(
+    box: Box, landmarks: NDArray[np.float64], coverage: Coverage, size: tuple[int, int]
+) -> list[Ellipse]:
+    """Ellipses that a face has besides its own where it reaches the border of the image.
+
+    A detector's box ends near the border even if the face goes on: the ellipse would round off what is there.
+    These are laid over what the image shows of the box and its mirror image in the border.
 
     Args:
-        ellipse: in R-grid cells.
-        resolution: R, a multiple of BLOCK.
+        box: left, top, right, bottom.
+        landmarks: as of ``face_ellipse``.
+        coverage: as of ``face_ellipse``.
+        size: height and width of the image.
+    """
+    left, top, right, bottom = box
+    across, along = _mirrored(left, right, size[1]), _mirrored(top, bottom, size[0])
+    boxes = {(x0, y0, x1, y1) for x0, x1 in ((left, right), across) for y0, y1 in ((top, bottom), along)} - {box}
+    return [replace(face_ellipse(each, landmarks, coverage), angle=0.0) for each in boxes]
+
+
+def _mirrored(start: float, end: float, length: int) -> tuple[float, float]:
+    near = NEAR_EDGE * (end - start)
+    return min(start, -end) if start <= near else start, max(end, 2 * length - start) if end >= length - near else end
+
+
+def block_bitmap(ellipse: Ellipse, lattice: Lattice) -> NDArray[np.bool_]:
+    """Blocks of a crop's cells that reach into the ellipse: all that hold the centre of a pixel of it, or its middle.
+
+    Args:
+        ellipse: in pixels of the crop.
+        lattice: the cells of the crop; R is a multiple of BLOCK.
 
     Returns:
         (R / BLOCK, R / BLOCK) bool.
     """
-    centres = np.arange(resolution, dtype=np.float64) + 0.5
-    cells = ellipse.contains(centres[None, :], centres[:, None])
-    side = resolution // BLOCK
-    blocks = np.asarray(cells.reshape(side, BLOCK, side, BLOCK).any(axis=(1, 3)))
-    row, column = math.floor(ellipse.y / BLOCK), math.floor(ellipse.x / BLOCK)
-    # The smallest ellipses lie between the centres.
-    if 0 <= row < side and 0 <= column < side:
-        blocks[row, column] = True
-    return blocks
+    lines = lattice.edges[::BLOCK].astype(np.float64)
+    x, y = lines - ellipse.x, (lines - ellipse.y)[:, None]
+    c, s = math.cos(ellipse.angle), math.sin(ellipse.angle)
+    # The inside is where xx x^2 + 2 xy x y + yy y^2 <= 1.
+    xx = (c / ellipse.half_width) ** 2 + (s / ellipse.half_height) ** 2
+    yy = (s / ellipse.half_width) ** 2 + (c / ellipse.half_height) ** 2
+    xy = c * s * (ellipse.half_width**-2 - ellipse.half_height**-2)
+
+    def inside(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(xx * x**2 + 2 * xy * x * y + yy * y**2 <= 1)
+
+    blocks = (x[:-1] <= 0) & (x[1:] > 0) & (y[:-1] <= 0) & (y[1:] > 0)
+    # A block reaches into it where an edge of its rectangle of pixel centres does, at the edge's nearest point.
+    (left, right), (top, bottom) = ((lower[:-1] + 0.5, lower[1:] - 0.5) for lower in (x, y))
+    for edge in (left, right):
+        blocks |= inside(edge, np.clip(-xy / yy * edge, top, bottom))
+    for edge in (top, bottom):
+        blocks |= inside(np.clip(-xy / xx * edge, left, right), edge)
+    return np.asarray(blocks)
 
 
 def cells_of(bitmap: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,41 +1,75 @@
 """Finding faces of every size in images of every size, in bounded memory."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.faces.detection import Detection, Detector
+from service.faces.detection import Box, Detection, Detector, visible
+from service.faces.masks import NEAR_EDGE, face_ellipse
 
 DEFAULT_CONFIDENCE = 0.35
 TILE = 1024
 """Side in pixels of what the detector sees at once."""
 _OVERLAP = 192
-_SAME_FACE = 0.45  # intersection over the smaller box, above which two finds are one face
+_MOST = 10_000  # finds whose overlaps are looked at
+_SAME_FACE = 0.5  # intersection over union, above which two finds are one face
+_SAME_PART = 0.6  # of what was seen of a cut face, in a whole one
 
 
 def find_faces(
     rgb: NDArray[np.uint8], detector: Detector, min_confidence: float = DEFAULT_CONFIDENCE
 ) -> list[Detection]:
-    """Faces of an (H, W, 3) uint8 image, best first.
+    """Faces of an (H, W, 3) uint8 image, best first; of more than 10,000 finds the best.
 
     Images larger than a tile are seen twice: whole but shrunk, for the large faces, and in
     overlapping full-size tiles, for the small ones. Half a face at a tile's edge lies inside the
     whole face that the next tile or the shrunk image shows, and is dropped for it.
     """
-    found = _shrunk(rgb, detector, min_confidence)
-    if max(rgb.shape[:2]) > TILE:
-        for top, left in _tile_corners(rgb.shape[0], rgb.shape[1]):
-            tile = rgb[top : top + TILE, left : left + TILE]
-            found += [_moved(face, left, top) for face in detector(tile, min_confidence)]
-    return _distinct(found)
+    height, width = rgb.shape[:2]
+    if max(height, width) <= TILE:
+        # The detector takes every face once: finds that overlap are different faces.
+        return _best_first(detector(rgb, min_confidence))
+    found = [_Find(face, visible(face.box, (height, width)), False) for face in _shrunk(rgb, detector, min_confidence)]
+    for top, left in _tile_corners(height, width):
+        tile = (left, top, min(left + TILE, width), min(top + TILE, height))
+        faces = detector(rgb[top : tile[3], left : tile[2]], min_confidence)
+        found += [_Find.of(_moved(face, left, top), tile, (height, width)) for face in faces]
+    best = sorted(found, key=lambda find: -find.face.confidence)[:_MOST]
+    return _best_first(_distinct(best))
+
+
+def _best_first(faces: list[Detection]) -> list[Detection]:
+    return sorted(faces, key=lambda face: -face.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Find:
+    """A face that one pass found.
+
+    Attributes:
+        face: in the image.
+        seen: what the pass saw of its box.
+        cut: whether it reaches an edge of a tile beyond which the image goes on.
+    """
+
+    face: Detection
+    seen: Box
+    cut: bool
+
+    @classmethod
+    def of(cls, face: Detection, tile: Box, size: tuple[int, int]) -> "_Find":
+        (left, top, right, bottom), (x0, y0, x1, y1) = face.box, tile
+        near_x, near_y = NEAR_EDGE * (right - left), NEAR_EDGE * (bottom - top)
+        before = left - near_x <= x0 > 0 or top - near_y <= y0 > 0
+        after = right + near_x >= x1 < size[1] or bottom + near_y >= y1 < size[0]
+        return cls(face, (max(left, x0), max(top, y0), min(right, x1), min(bottom, y1)), before or after)
 
 
 def _shrunk(rgb: NDArray[np.uint8], detector: Detector, min_confidence: float) -> list[Detection]:
     factor = max(rgb.shape[:2]) / TILE
-    if factor <= 1:
-        return detector(rgb, min_confidence)
     size = (max(1, round(rgb.shape[1] / factor)), max(1, round(rgb.shape[0] / factor)))
     small = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     stretch = np.array([rgb.shape[1] / size[0], rgb.shape[0] / size[1]])
@@ -67,19 +101,42 @@ def _stretched(face: Detection, stretch: NDArray[np.float64]) -> Detection:
     return Detection(box, face.confidence, face.landmarks * stretch)
 
 
-def _distinct(found: list[Detection]) -> list[Detection]:
-    """Keep of every group of finds of one face the largest, so that nothing of it stays uncovered."""
-    kept: list[Detection] = []
-    for face in sorted(found, key=lambda f: -_area(f.box)):
-        if all(_shared(face.box, other.box) < _SAME_FACE for other in kept):
-            kept.append(face)
-    return sorted(kept, key=lambda f: -f.confidence)
+def _distinct(found: list[_Find]) -> list[Detection]:
+    """One of the finds of every face: whole before cut, the largest first, so that nothing of it stays uncovered.
+
+    Different faces overlap too, and the mask of one may leave half of the other visible. So a whole find is dropped
+    only for one that is almost the same or hides it; what is cut, for one that holds most of what was seen of it.
+    """
+    found = sorted(found, key=lambda find: (find.cut, -_areas(np.array(find.face.box)).item()))
+    boxes = np.array([find.face.box for find in found]).reshape(-1, 4)
+    seen = np.array([find.seen for find in found]).reshape(-1, 4)
+    cut = np.array([find.cut for find in found], np.bool_)
+    left = np.ones(len(found), np.bool_)
+    for i, find in enumerate(found):
+        if left[i]:
+            # Few are near: time must not grow with the square of all there are.
+            meets = (boxes[i + 1 :, :2] < boxes[i, 2:]) & (boxes[i + 1 :, 2:] > boxes[i, :2])
+            near = i + 1 + np.flatnonzero(left[i + 1 :] & meets.all(axis=1))
+            shared = _shared(boxes[i], boxes[near])
+            same = shared > _SAME_FACE * (_areas(boxes[i]) + _areas(boxes[near]) - shared)
+            part = (not find.cut) & (_shared(boxes[i], seen[near]) > _SAME_PART * _areas(seen[near]))
+            left[near] = ~(same | np.where(cut[near], part, _hidden(find.face, seen[near])))
+    return [find.face for find, stays in zip(found, left, strict=True) if stays]
 
 
-def _area(box: tuple[float, float, float, float]) -> float:
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+def _hidden(face: Detection, boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether the face's mask holds the middles of all sides of a box; (N, 4) to (N,)."""
+    x0, y0, x1, y1 = boxes.T
+    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    mask = face_ellipse(face.box, face.landmarks, "face")
+    return np.asarray(mask.contains(np.stack((x0, x, x1, x)), np.stack((y, y0, y, y1))).all(axis=0))
 
 
-def _shared(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> float:
-    overlap = (max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
-    return _area(overlap) / max(min(_area(a), _area(b)), 1e-9)
+def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0), axis=-1))
+
+
+def _shared(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Areas of the intersections."""
+    corners = (np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:]))
+    return _areas(np.concatenate(corners, axis=1))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from service.errors import SelectionInvalid
-from service.faces.detection import Box, Detection
+from service.faces.detection import MAX_ASPECT, Box, Detection, visible
 
 _MIN_SIDE = 4.0  # pixels; nothing smaller is a face
 
@@ -21,21 +21,23 @@ def select(
     Args:
         found: what the detector found.
         size: height and width of the image.
-        keep: faces whose centre lies in one of these boxes stay visible.
+        keep: faces whose centre, of what the image shows of them, lies in one of these boxes stay visible.
         only: if given, all other faces stay visible too.
         extra: boxes that are replaced although nothing was found there.
 
     Raises:
-        SelectionInvalid: a box has no area or leaves the image, or a box of ``only`` holds no face: a
-            face somebody meant to hide must never stay visible in silence.
+        SelectionInvalid: a box has no area or leaves the image, one of ``extra`` is too thin, or one of ``only``
+            holds no face: a face somebody meant to hide must never stay visible in silence.
     """
     for box in (*keep, *only, *extra):
         _check(box, size)
+    for box in extra:
+        _check_aspect(box)
     for box in only:
-        if not any(_holds(box, face) for face in found):
+        if not any(_holds(box, face, size) for face in found):
             raise SelectionInvalid("no face was found in one of the boxes of 'only'; use 'extra' to hide it anyway")
-    chosen = [face for face in found if not only or any(_holds(box, face) for box in only)]
-    hidden = [face for face in chosen if not any(_holds(box, face) for box in keep)]
+    chosen = [face for face in found if not only or any(_holds(box, face, size) for box in only)]
+    hidden = [face for face in chosen if not any(_holds(box, face, size) for box in keep)]
     return [*hidden, *(_added(box) for box in extra)]
 
 
@@ -48,8 +50,15 @@ def _check(box: Box, size: tuple[int, int]) -> None:
         )
 
 
-def _holds(box: Box, face: Detection) -> bool:
-    x, y = (face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2
+def _check_aspect(box: Box) -> None:
+    sides = (box[2] - box[0], box[3] - box[1])
+    if max(sides) > MAX_ASPECT * min(sides):
+        raise SelectionInvalid(f"a box of 'extra' is at most {MAX_ASPECT} times as long as it is wide")
+
+
+def _holds(box: Box, face: Detection, size: tuple[int, int]) -> bool:
+    left, top, right, bottom = visible(face.box, size)
+    x, y = (left + right) / 2, (top + bottom) / 2
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 

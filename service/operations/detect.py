@@ -1,7 +1,9 @@
 """Find the faces of one image, so that a person can decide which are replaced."""
 
+from dataclasses import replace
+
 from service.errors import BadInput
-from service.faces.detection import Detection
+from service.faces.detection import Detection, visible
 from service.faces.search import DEFAULT_CONFIDENCE, find_faces
 from service.imaging import decode
 from service.operations.parts import Parts
@@ -10,7 +12,7 @@ from service.operations.picture import as_bytes
 
 
 def detect(data: bytes, parts: Parts, min_confidence: float = DEFAULT_CONFIDENCE) -> tuple[Detection, ...]:
-    """Faces of an image file, best first; boxes are in pixels of the upright image.
+    """Faces of an image file, best first; boxes are what the upright image shows of them, in pixels.
 
     Raises:
         BadInput: the image cannot be read, or the confidence is not in [0, 1].
@@ -18,7 +20,9 @@ def detect(data: bytes, parts: Parts, min_confidence: float = DEFAULT_CONFIDENCE
     with timed(parts.observer, "decode"):
         picture = decode(data, parts.limits)
     with timed(parts.observer, "detect"):
-        return tuple(find_faces(as_bytes(picture.pixels), parts.detector, checked(min_confidence)))
+        found = find_faces(as_bytes(picture.pixels), parts.detector, checked(min_confidence))
+    size = (picture.pixels.shape[0], picture.pixels.shape[1])
+    return tuple(replace(face, box=visible(face.box, size)) for face in found)
 
 
 def checked(min_confidence: float) -> float:

@@ -149,7 +149,7 @@ def _inside(extents: Tensor, grid: _Grid) -> Tensor:
 
 
 def _blocks(ellipse: Tensor, grid: _Grid) -> Tensor:
-    """(B, 1, R / BLOCK, R / BLOCK) float: blocks with a cell centre in the ellipse (``faces.masks``)."""
+    """(B, 1, R / BLOCK, R / BLOCK) float: blocks with a cell centre in the ellipse, almost those of ``faces.masks``."""
     x, y = grid.positions()
     centre_x, centre_y, half_width, half_height, angle = (part[:, None, None] for part in ellipse.unbind(dim=1))
     cos, sin = torch.cos(angle), torch.sin(angle)

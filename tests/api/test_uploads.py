@@ -132,8 +132,9 @@ def test_wrong_fields_of_recoveries(fields: dict[str, str], service: Service, gr
     assert_problem(service.post("/v1/recover", "all", grey, reason="test", **fields), 422, "form-invalid")
 
 
-def test_boxes_outside_the_image(service: Service, grey: bytes) -> None:
-    answer = service.post("/v1/anonymize", "all", grey, extra="[[0, 0, 900, 900]]")
+@pytest.mark.parametrize("box", ["[0, 0, 900, 900]", "[0, 0, 4, 60]"])
+def test_boxes_outside_the_image_or_too_thin(box: str, service: Service, grey: bytes) -> None:
+    answer = service.post("/v1/anonymize", "all", grey, extra=f"[{box}]")
     assert_problem(answer, 422, "selection-invalid")
 
 

@@ -32,18 +32,32 @@ def test_it_finds_what_centerface_finds(detector: CenterFaceDetector, min_confid
     crowd = np.tile(astronaut()[20:220, 130:330], (2, 3, 1)).copy()
     crowd[:200, :200] = data.cat()[:200, :200]
     boxes, landmarks = CenterFace(backend="opencv")(crowd, min_confidence)
-    order = np.argsort(-boxes[:, 4], kind="stable")
-    found = detector(crowd, min_confidence)
+    found = {face.confidence: face for face in detector(crowd, min_confidence)}
     assert len(found) == len(boxes) >= 5
-    for face, box, points in zip(found, boxes[order], landmarks[order], strict=True):
-        assert face.box == tuple(box[:4].tolist()) and face.confidence == float(box[4])
-        assert np.array_equal(face.landmarks, points.reshape(5, 2))
+    for box, points in zip(boxes, landmarks, strict=True):
+        face = found[float(box[4])]
+        left, top, right, bottom = face.box
+        if left >= 0 and top >= 0 and right <= crowd.shape[1] and bottom <= crowd.shape[0]:
+            assert face.box == tuple(box[:4].tolist())
+            assert np.array_equal(face.landmarks, points.reshape(5, 2))
+
+
+def test_what_the_border_cuts_stays_where_it_is(detector: CenterFaceDetector) -> None:
+    photo = np.ascontiguousarray(astronaut()[90:, 208:])
+    (face,), (boxes, landmarks) = detector(photo, 0.35), CenterFace(backend="opencv")(photo, 0.35)
+    left, top, right, bottom = face.box
+    assert left < 0 and top < 0
+    # CenterFace moves both edges of a box that leaves the image.
+    assert boxes[0][:4] == pytest.approx([0, 0, right - left, bottom - top], abs=1e-3)
+    assert face.landmarks == pytest.approx(landmarks.reshape(5, 2) + np.array([left, top]), abs=1e-3)
 
 
 def test_noise_that_looks_like_faces_everywhere_is_bounded(detector: CenterFaceDetector) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     everything = detector(noise, 0.0)
     assert 10 < len(everything) < 700
+    sides = np.array([(f.box[2] - f.box[0], f.box[3] - f.box[1]) for f in everything])
+    assert sides.max() <= 1.5 * 512 and (sides.max(axis=1) <= 8 * sides.min(axis=1) + 1e-3).all()
     boxes = [face.box for face in everything[:100]]
     assert max(shared_part(a, b) for i, a in enumerate(boxes) for b in boxes[:i]) < 0.3
     assert [f.confidence for f in everything] == sorted((f.confidence for f in everything), reverse=True)

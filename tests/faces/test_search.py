@@ -94,6 +94,36 @@ def test_neighbours_that_touch_stay_two_faces() -> None:
     assert found_once(boxes, find_faces(canvas(1500, 1500, boxes), PlainDetector()))
 
 
+# In front of a large face: at its edge, and in its corner, where its ellipse leaves it visible.
+@pytest.mark.parametrize("side", [1000, 1500])
+@pytest.mark.parametrize("child", [(320, 110, 420, 210), (300, 100, 400, 200)])
+def test_a_small_face_before_a_large_one_stays_a_face(child: Box, side: int) -> None:
+    boxes = [(100, 100, 400, 490), child]
+    assert found_once(boxes, find_faces(canvas(side, side, boxes), PlainDetector()))
+
+
+def test_what_the_mask_of_a_larger_find_hides_is_no_face_of_its_own() -> None:
+    boxes = [(100, 100, 400, 490), (200, 250, 280, 330)]
+    assert found_once(boxes[:1], find_faces(canvas(1500, 1500, boxes), PlainDetector()))
+
+
+def test_of_tens_of_thousands_of_finds_the_best_are_told_apart() -> None:
+    rng, confidences = np.random.default_rng(0), list[float]()
+
+    def noise(rgb: NDArray[np.uint8], min_confidence: float) -> list[Detection]:
+        corners, found = rng.uniform(0, 1000, (3000, 2)), rng.uniform(0, 1, 3000)
+        confidences.extend(found)
+        return [
+            Detection((x, y, x + 12, y + 12), float(confidence), np.tile([x, y], (5, 1)))
+            for (x, y), confidence in zip(corners, found, strict=True)
+        ]
+
+    faces = find_faces(np.zeros((3000, 3000, 3), np.uint8), noise, 0.0)
+    assert len(confidences) > 40_000
+    assert 5_000 < len(faces) <= 10_000
+    assert min(face.confidence for face in faces) >= sorted(confidences)[-10_000]
+
+
 def test_the_astronaut_has_one_face() -> None:
     (face,) = find_faces(astronaut(), CenterFaceDetector())
     assert shared_part(face.box, ASTRONAUT_FACE) > 0.95

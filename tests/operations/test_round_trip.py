@@ -12,6 +12,7 @@ from PIL import Image
 from service.errors import AlreadyAnonymized, NoFaces, RecordUnknown, SelectionInvalid
 from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
+from service.operations.detect import detect
 from service.operations.parts import Parts
 from service.operations.recover import Recovered, RecoverRequest, recover
 from tests.operations.conftest import TENANT, Encoder
@@ -228,9 +229,21 @@ def test_box_that_the_detector_missed_is_hidden(parts: Parts, encoded: Encoder) 
     made = anonymize(encoded(photo), replace(REQUEST, extra=((40, 30, 80, 90),)), parts)
     assert _changed(_pixels(made), photo)[40:80, 50:70].mean() > 0.9
     assert recover(made.data, ASK, parts).verified == "image"
-    for box in ((40, 30, 41, 90), (-5, 0, 50, 50), (0, 0, 500, 50), (float("nan"), 0, 50, 50)):
+    for box in ((40, 30, 41, 90), (-5, 0, 50, 50), (0, 0, 500, 50), (float("nan"), 0, 50, 50), (9, 9, 17, 74)):
         with pytest.raises(SelectionInvalid):
             anonymize(encoded(photo), replace(REQUEST, extra=(box,)), parts)
+
+
+def test_face_that_the_border_cuts_is_chosen_by_the_box_that_was_shown(
+    parts: Parts, portrait: Pixels, encoded: Encoder
+) -> None:
+    (whole,) = detect(encoded(portrait), parts)
+    data = encoded(np.ascontiguousarray(portrait[:, round(whole.box[0]) + 25 :]))
+    (cut,) = detect(data, parts)
+    assert min(cut.box) >= 0
+    assert len(anonymize(data, replace(REQUEST, only=(cut.box,)), parts).faces) == 1
+    with pytest.raises(NoFaces):
+        anonymize(data, replace(REQUEST, keep=(cut.box,)), parts)
 
 
 @pytest.mark.parametrize("fidelity", ["best", "generative"])
