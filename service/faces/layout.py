@@ -84,9 +84,9 @@ def place(
     # Rounding may leave nothing of a box.
     right, bottom = max(right, left + 1), max(bottom, top + 1)
     landmarks = np.rint(detection.landmarks).astype(np.int32)
-    box, points = (left, top, right, bottom), landmarks.astype(np.float64)
-    ellipse = face_ellipse(box, points, coverage)
-    ellipses = [ellipse, *border_ellipses(box, points, coverage, size)]
+    box = (left, top, right, bottom)
+    ellipse = face_ellipse(box, landmarks.astype(np.float64), coverage)
+    ellipses = [ellipse, *border_ellipses(ellipse, box, size)]
     side = max(resolution, math.ceil(max(right - left, bottom - top) / _FILL))
     while True:
         origin = (math.floor(ellipse.x - side / 2 + 0.5), math.floor(ellipse.y - side / 2 + 0.5))

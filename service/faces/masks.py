@@ -83,29 +83,31 @@ def face_ellipse(
     )
 
 
-def border_ellipses(
-    box: Box, landmarks: NDArray[np.float64], coverage: Coverage, size: tuple[int, int]
-) -> list[Ellipse]:
-    """Ellipses that a face has besides its own where it reaches the border of the image.
+def border_ellipses(ellipse: Ellipse, box: Box, size: tuple[int, int]) -> list[Ellipse]:
+    """What a face's mask has besides its ellipse where the face reaches the border of the image.
 
     A detector's box ends near the border even if the face goes on: the ellipse would round off what is there.
-    These are laid over what the image shows of the box and its mirror image in the border.
+    These end where the ellipse does, and are as wide at the border as in its middle.
 
     Args:
-        box: left, top, right, bottom.
-        landmarks: as of ``face_ellipse``.
-        coverage: as of ``face_ellipse``.
+        ellipse: over the face.
+        box: left, top, right, bottom of the face.
         size: height and width of the image.
     """
     left, top, right, bottom = box
-    across, along = _mirrored(left, right, size[1]), _mirrored(top, bottom, size[0])
-    boxes = {(x0, y0, x1, y1) for x0, x1 in ((left, right), across) for y0, y1 in ((top, bottom), along)} - {box}
-    return [replace(face_ellipse(each, landmarks, coverage), angle=0.0) for each in boxes]
+    own_x, own_y = (ellipse.x, ellipse.half_width), (ellipse.y, ellipse.half_height)
+    across, along = _mirrored(*own_x, left, right, size[1]), _mirrored(*own_y, top, bottom, size[0])
+    pairs = {(x, y) for x in (own_x, across) for y in (own_y, along)} - {(own_x, own_y)}
+    return [Ellipse(x, y, half_width, half_height, 0.0) for (x, half_width), (y, half_height) in sorted(pairs)]
 
 
-def _mirrored(start: float, end: float, length: int) -> tuple[float, float]:
+def _mirrored(middle: float, half: float, start: float, end: float, length: int) -> tuple[float, float]:
+    """Middle and half width together with the mirror image in a border that the box comes near."""
     near = NEAR_EDGE * (end - start)
-    return min(start, -end) if start <= near else start, max(end, 2 * length - start) if end >= length - near else end
+    low, high = middle - half, middle + half
+    lowest = min(low, -high) if start <= near else low
+    highest = max(high, 2 * length - low) if end >= length - near else high
+    return (middle, half) if (lowest, highest) == (low, high) else ((lowest + highest) / 2, (highest - lowest) / 2)
 
 
 def block_bitmap(ellipse: Ellipse, lattice: Lattice) -> NDArray[np.bool_]:
