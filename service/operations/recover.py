@@ -112,19 +112,32 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     parts.audit.intend(attempt)
     trail = Trail()
     try:
-        answer = _recover(data, request, parts, progress, trail, attempt)
+        with parts.audit.holding(attempt):
+            answer = _recover(data, request, parts, progress, trail, attempt)
     except BaseException as error:
+        _give_back(trail, attempt, parts)
         outcome = trail.outcome(attempt.id, *verdict(error))
         if isinstance(error, Refused):
             for rest in parts.audit.conclude_denied(outcome, notices_of(trail.denied(attempt), parts)):
                 parts.afterwards(rest)
         else:
             parts.audit.conclude(outcome)
-        if trail.approval is not None:
-            parts.approvals.release(attempt.id)
         raise
-    parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
+    try:
+        parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
+    except BaseException:
+        _give_back(trail, attempt, parts)
+        raise
     return answer
+
+
+def _give_back(trail: Trail, attempt: RecoveryAttempt, parts: Parts) -> None:
+    """Nothing is handed out: an approval that was claimed counts again.
+
+    It comes before the outcome. An attempt that cannot give it back ends as interrupted, which gives it back too.
+    """
+    if trail.approval is not None:
+        parts.approvals.release(attempt.id)
 
 
 def _recover(

@@ -13,14 +13,17 @@ import pytest
 from numpy.typing import NDArray
 
 from service.access.approvals import ApprovalStore
+from service.audit.entry import LEASE
 from service.errors import (
     ApprovalInvalid,
     ApprovalMissing,
+    DatabaseUnavailable,
     EngineBusy,
     PolicyForbids,
     RecordErased,
     RecordMismatch,
     RecordUnknown,
+    Unavailable,
 )
 from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
@@ -33,6 +36,7 @@ from service.operations.recover import RecoverRequest, recover
 from service.records.codec import read_header
 from service.records.store import RecordStore
 from tests.operations.conftest import TENANT, Encoder
+from tests.waiting import until
 
 Pixels = NDArray[np.uint8]
 
@@ -239,6 +243,57 @@ def test_what_hands_nothing_out_uses_no_approval_up(
     with pytest.raises(RecordMismatch):
         recover(encoded(portrait[:, ::-1]), replace(ASK, record=made.record), parts)
     assert recover(made.data, ASK, parts).verified == "image"
+
+
+@pytest.mark.parametrize(
+    ("fails", "image", "request_of"),
+    [
+        ("engine.recover audit.conclude", "made", {"fidelity": "generative"}),
+        ("records.owners", "another", {}),
+        ("audit.conclude", "made", {}),
+    ],
+)
+def test_what_the_log_withholds_uses_no_approval_up(
+    fails: str,
+    image: str,
+    request_of: dict[str, Any],
+    parts: Parts,
+    portrait: Pixels,
+    encoded: Encoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    choose(parts, approvals="once")
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    approved(parts, record=made.record)
+    images = {"made": made.data, "another": encoded(portrait[:, ::-1])}
+
+    def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    with monkeypatch.context() as patch:
+        for name in fails.split():
+            part, method = name.split(".")
+            patch.setattr(type(getattr(parts, part)), method, away)
+        with pytest.raises(Unavailable):
+            recover(images[image], replace(ASK, record=made.record, **request_of), parts)
+    assert recover(made.data, ASK, parts).verified == "image"
+
+
+def test_a_long_recovery_keeps_its_lease(
+    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.audit.log._RENEWED_EVERY_S", 0.01)
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    real = type(parts.engine).recover
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        end = datetime.now(UTC) + LEASE
+        assert len(parts.audit.expired(end)) == 1
+        until(lambda: parts.audit.expired(end) == [])
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(type(parts.engine), "recover", slow)
+    assert recover(made.data, replace(ASK, fidelity="generative"), parts).fidelity == "generative"
 
 
 def test_two_recoveries_at_once_do_not_share_an_approval(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
