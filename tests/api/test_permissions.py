@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -110,26 +109,6 @@ def test_denied_recoveries_are_in_the_log(service: Service, photo: bytes) -> Non
         ("denied", "record-unknown"),
     ]
     assert [entry["subject"] for entry in entries[::2]] == ["camera", "late", *["court"] * 5]
-
-
-def test_the_log_says_of_an_invalid_recovery_what_was_handed_in(service: Service, photo: bytes) -> None:
-    record, digest = str(uuid4()), sha256(photo).hexdigest()
-    unfit = "(given, but not fit for the log)"
-    for fields, reason, case in (
-        ({"reason": " ", "case": "7/26"}, unfit, "7/26"),
-        ({"case": "7/26"}, "(none given)", "7/26"),
-        ({"reason": "fine", "case": "nul\0"}, "fine", unfit),
-        ({"reason": "fine", "faces": "all"}, "fine", None),
-        ({"reason": "x" * 2000, "fidelity": "most"}, unfit, None),
-    ):
-        assert service.post("/v1/recover", "recover", photo, record=record, **fields).status_code == 422
-        intent, outcome = service.entries()[-2:]
-        assert (intent["reason"], intent["case"], intent["record"]) == (reason, case, record)
-        assert (intent["image_digest"], outcome["result"]) == (digest, "invalid")
-    assert service.post("/v1/recover", "recover", photo, record="none", reason="fine").status_code == 422
-    assert service.entries()[-2]["record"] is None
-    assert service.post("/v1/recover", "recover", None, reason="fine").status_code == 422
-    assert service.entries()[-2]["reason"] == "(none: ended before the request was read)"
 
 
 def test_a_token_nobody_has_leaves_no_trace(service: Service, photo: bytes) -> None:
