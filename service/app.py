@@ -23,13 +23,13 @@ from service.audit.log import AuditLog, log_failed_shipping
 from service.audit.signing import Signer
 from service.datastore import open_database
 from service.engine import EngineRoom
-from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
+from service.errors import AddressUnusable, AuditUnavailable, EngineClosed, NotForProduction, Refused
 from service.keys.certificates import first_end
 from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
-from service.operations.upkeep import Upkeep, tidy
+from service.operations.upkeep import Upkeep, in_turn, tidy
 from service.settings import Settings
 from service.signer import open_signer
 from service.tracing import Tracing, open_tracing
@@ -109,13 +109,26 @@ def _audit(
 
 
 def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
-    tidy(desk.parts.audit, desk.parts.records)
-    desk.replays.forget_expired()
-    # Behind what must be done: a file that cannot be read ends this.
-    desk.metrics.expiring(tokens.expiring(_SOON))
+    in_turn(
+        lambda: _tidy(desk),
+        desk.replays.forget_expired,
+        lambda: desk.metrics.expiring(tokens.expiring(_SOON)),
+        lambda: _watch_certificates(settings, desk.metrics),
+    )
+
+
+def _tidy(desk: Desk) -> None:
+    try:
+        tidy(desk.parts.audit, desk.parts.records)
+    except AuditUnavailable:
+        desk.metrics.audit_failed()
+        raise
+
+
+def _watch_certificates(settings: Settings, metrics: Metrics) -> None:
     for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
         if file is not None:
-            desk.metrics.certificate_ends(name, first_end(file).timestamp())
+            metrics.certificate_ends(name, first_end(file).timestamp())
 
 
 def embedded_defaults(settings: Settings) -> list[str]:

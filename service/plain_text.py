@@ -31,6 +31,16 @@ def validated_text(text: str, name: str = "reason") -> str:
     return stripped
 
 
+def loggable(text: str | None) -> str:
+    """What the audit log says of a text: itself where it is fit, and otherwise what was wrong."""
+    if text is None:
+        return "(none given)"
+    try:
+        return validated_text(text)
+    except ReasonInvalid:
+        return "(given, but not fit for the log)"
+
+
 def is_plain(text: str) -> bool:
     """Whether ``text`` is free of control characters and lone surrogates."""
     return not any(unicodedata.category(character) in _FORBIDDEN for character in text)

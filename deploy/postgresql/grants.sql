@@ -7,4 +7,4 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM visard_service;
 GRANT SELECT ON alembic_version TO visard_service;
 GRANT SELECT, INSERT ON audit_entries, removed_records TO visard_service;
 GRANT SELECT, INSERT, UPDATE ON audit_heads, approvals, tenants, tokens TO visard_service;
-GRANT SELECT, INSERT, UPDATE, DELETE ON records, replays, quotas TO visard_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON records, replays, quotas, audit_leases TO visard_service;

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import Engine, insert, or_, select, update
+from sqlalchemy import Connection, Engine, insert, or_, select, update
 
 from service.database import tables
 from service.database.engine import transaction, writing
@@ -65,18 +65,20 @@ class ApprovalStore:
             case: in which case.
             but: the subject of the attempt: nobody approves their own.
             attempt: its id.
-            once: whether an approval that was used before counts no more.
+            once: whether an approval that was used before counts no more. One that may be used again is never given
+                back: should it count once later, it has been used.
         """
         meant = _table.c.record == record if case is None else or_(_table.c.record == record, _table.c.case == case)
         now = self._now()
         unused = [_table.c.used.is_(None)] if once else []
         valid = [_table.c.tenant == tenant, meant, _table.c.subject != but, _table.c.expires > now, *unused]
+        holder = attempt if once else None
         candidates = select(_table.c.id).where(*valid).order_by(_table.c.expires, _table.c.id)
         with writing(self._engine) as connection:
             found: Sequence[UUID] = connection.execute(candidates).scalars().all()
             for candidate in found:
                 # The condition is checked again under the row's lock: between the two others may have been faster.
-                use = update(_table).where(_table.c.id == candidate, *unused).values(used=now, used_by=attempt)
+                use = update(_table).where(_table.c.id == candidate, *unused).values(used=now, used_by=holder)
                 if connection.execute(use).rowcount:
                     return candidate
         return None
@@ -84,4 +86,9 @@ class ApprovalStore:
     def release(self, attempt: UUID) -> None:
         """Give back what an attempt claimed that handed nothing out."""
         with writing(self._engine) as connection:
-            connection.execute(update(_table).where(_table.c.used_by == attempt).values(used=None, used_by=None))
+            release(connection, attempt)
+
+
+def release(connection: Connection, attempt: UUID) -> None:
+    """As ``ApprovalStore.release``, in a transaction of the caller's."""
+    connection.execute(update(_table).where(_table.c.used_by == attempt).values(used=None, used_by=None))

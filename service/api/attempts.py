@@ -2,41 +2,51 @@
 
 import hashlib
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from fastapi import Request
 
 from service.access.principal import Principal
 from service.api.desk import Desk
+from service.api.multipart import Form
 from service.audit.entry import Outcome, RecoveryAttempt, Result
-from service.audit.log import AuditLog
 from service.errors import BadInput, Refused, VisardError, code_of
+from service.plain_text import loggable
 
 _UNREAD = "(none: ended before the request was read)"
-_NO_IMAGE = hashlib.sha256(b"").digest()
 
 
-async def log_unread(request: Request, desk: Desk, principal: Principal, error: VisardError) -> None:
+async def log_unread(
+    request: Request, desk: Desk, principal: Principal, error: VisardError, form: Form | None = None
+) -> None:
     """Commit an attempt of a known caller that ended before its form was read or understood.
+
+    Args:
+        form: that was read; what can stand in the log does.
 
     Raises:
         AuditUnavailable: it could not be committed.
     """
-    attempt = RecoveryAttempt(
-        id=uuid4(),
-        tenant=principal.tenant,
-        subject=principal.subject,
-        reason=_UNREAD,
-        case=None,
-        record=None,
-        image_digest=_NO_IMAGE,
-        request=request.state.request_id,
-        client=client_of(request),
-        time=datetime.now(UTC),
-    )
     result = _result(error)
-    outcome = Outcome(attempt=attempt.id, time=attempt.time, result=result, detail=code_of(type(error)))
-    await desk.workers.quickly(lambda: _commit(desk.parts.audit, attempt, outcome))
+
+    def commit() -> None:
+        attempt = RecoveryAttempt(
+            id=uuid4(),
+            tenant=principal.tenant,
+            subject=principal.subject,
+            reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
+            case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
+            record=_record(form.fields.get("record", "")) if form else None,
+            image_digest=hashlib.sha256(form.image if form else b"").digest(),
+            request=request.state.request_id,
+            client=client_of(request),
+            time=datetime.now(UTC),
+        )
+        audit = desk.parts.audit
+        audit.intend(attempt)
+        audit.conclude(Outcome(attempt=attempt.id, time=attempt.time, result=result, detail=code_of(type(error))))
+
+    await desk.workers.quickly(commit)
     desk.metrics.recovery(result.value)
 
 
@@ -45,9 +55,11 @@ def client_of(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-def _commit(audit: AuditLog, attempt: RecoveryAttempt, outcome: Outcome) -> None:
-    audit.intend(attempt)
-    audit.conclude(outcome)
+def _record(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def _result(error: VisardError) -> Result:

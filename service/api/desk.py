@@ -1,6 +1,6 @@
 """What the routes work with; built once by the composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -9,6 +9,7 @@ from service.access.principal import Principal
 from service.access.quota import Quota
 from service.access.tenants import Tenant
 from service.api.readiness import Readiness
+from service.api.refusals import Refusals
 from service.api.workers import Workers
 from service.metrics import Metrics
 from service.operations.parts import Parts
@@ -53,6 +54,7 @@ class Desk:
         tokens: our own.
         oidc: those of an identity provider, which may have to be asked for its keys.
         quota: of each caller; none if they may ask as often as they like.
+        refusals: that are written down of a caller whose token is not valid any more, or who asks too often.
         tracing: is told of every request.
     """
 
@@ -65,6 +67,7 @@ class Desk:
     readiness: Readiness
     replays: ReplayStore
     quota: Quota | None = None
+    refusals: Refusals = field(default_factory=Refusals)
     tracing: Tracing = OFF
     limits: UploadLimits = UploadLimits()
 

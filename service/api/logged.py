@@ -12,7 +12,7 @@ from service.api.attempts import client_of
 from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
 from service.audit.entry import Kind, Result
-from service.errors import Refused, code_of
+from service.errors import Refused, ScopeMissing, code_of
 
 
 class AllowedAndLogged(Allowed, ABC):
@@ -24,15 +24,20 @@ class AllowedAndLogged(Allowed, ABC):
             principal = await authenticated(request, desk)
         except TokenRefused as refusal:
             if refusal.principal is not None:
-                await self.log(request, desk, refusal.principal, refusal)
+                await self._write(request, desk, refusal.principal, refusal)
             raise
         try:
             await spend(principal, desk)
             principal.require(self.scope)
         except Refused as refusal:
-            await self.log(request, desk, principal, refusal)
+            await self._write(request, desk, principal, refusal)
             raise
         return principal
+
+    async def _write(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+        """Log it, unless it is one of very many of a caller who has nothing to ask for now."""
+        if isinstance(refusal, ScopeMissing) or desk.refusals.admit(principal):
+            await self.log(request, desk, principal, refusal)
 
     @abstractmethod
     async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:

@@ -17,7 +17,6 @@ from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
 from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
-from service.plain_text import validated_text
 
 router = APIRouter(tags=["images"])
 
@@ -57,31 +56,26 @@ MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
 @router.post("/recover", include_in_schema=False)
 async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -> Response:
     """Answer with the image."""
+    form = None
     with ExitStack() as place:
         try:
             place.enter_context(desk.workers.admitted())
-            form, ask = await _read(request, desk, principal)
+            form = await read_form(request, RecoverForm.names(), desk.limits)
+            ask = _asked(form, request, principal)
         except VisardError as error:
-            await log_unread(request, desk, principal, error)
+            await log_unread(request, desk, principal, error, form)
             raise
         return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
 
 
-async def _read(request: Request, desk: Desk, principal: Principal) -> tuple[Form, RecoverRequest]:
-    form = await read_form(request, RecoverForm.names(), desk.limits)
-    choices = RecoverForm.of(form.fields)
-    ask = RecoverRequest(
+def _asked(form: Form, request: Request, principal: Principal) -> RecoverRequest:
+    return RecoverRequest(
         tenant=principal.tenant,
         subject=principal.subject,
         request=request.state.request_id,
         client=client_of(request),
-        **{**dict(choices), "reason": validated_text(choices.reason), "case": _validated(choices.case)},
+        **dict(RecoverForm.of(form.fields)),
     )
-    return form, ask
-
-
-def _validated(case: str | None) -> str | None:
-    return None if case is None else validated_text(case, "case")
 
 
 def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Event) -> Response:

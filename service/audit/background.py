@@ -1,13 +1,26 @@
 """Shipping that nobody waits for: the newest checkpoint of each tenant, again and again until it is kept."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from service.audit.checkpoint import SignedCheckpoint
 from service.audit.shipping import Shipper
 from service.errors import CheckpointInvalid
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A checkpoint; ``pause_s`` since it last failed, 0 if it did not, and from when on it is tried again."""
+
+    size: int
+    note: str
+    pause_s: float = 0.0
+    due: float = 0.0
 
 
 class BackgroundShipper:
@@ -21,13 +34,12 @@ class BackgroundShipper:
         Args:
             shipper: may take its time.
             on_failed: told of every time it failed.
-            first_pause_s: before the second try; the pauses double, up to a minute.
+            first_pause_s: before the second try; the pauses double, up to a minute, for each tenant by itself.
         """
         self._shipper = shipper
         self._on_failed = on_failed
         self._first_pause_s = first_pause_s
-        self._waiting: dict[str, tuple[int, str]] = {}
-        self._failing = False
+        self._waiting: dict[str, _Waiting] = {}
         self._lock = threading.Lock()
         self._news, self._closed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="visard-checkpoints", daemon=True)
@@ -36,11 +48,16 @@ class BackgroundShipper:
     @property
     def failing(self) -> bool:
         """Whether somebody's newest checkpoint was not kept the last time."""
-        return self._failing
+        with self._lock:
+            return any(one.pause_s for one in self._waiting.values())
 
     def ship(self, tenant: str, note: str) -> None:
         """Note it down; it is shipped soon."""
-        self._keep(tenant, SignedCheckpoint.parse(note).checkpoint.size, note)
+        size = SignedCheckpoint.parse(note).checkpoint.size
+        with self._lock:
+            known = self._waiting.setdefault(tenant, _Waiting(size, note))
+            if known.size < size:
+                known.size, known.note = size, note
         self._news.set()
 
     def close(self) -> None:
@@ -49,42 +66,46 @@ class BackgroundShipper:
         self._news.set()
         self._thread.join()
 
-    def _keep(self, tenant: str, size: int, note: str) -> None:
-        with self._lock:
-            known = self._waiting.get(tenant)
-            if known is None or known[0] < size:
-                self._waiting[tenant] = (size, note)
-
     def _run(self) -> None:
-        pause_s = self._first_pause_s
         while not self._closed.is_set():
-            self._news.wait()
+            self._news.wait(self._until_next_s())
             self._news.clear()
-            if self._all_shipped():
-                pause_s = self._first_pause_s
-                continue
-            self._closed.wait(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            self._news.set()
-        self._all_shipped()
+            self._ship_due(time.monotonic())
+        self._ship_due(math.inf)
 
-    def _all_shipped(self) -> bool:
+    def _until_next_s(self) -> float | None:
         with self._lock:
-            waiting, self._waiting = self._waiting, {}
-        shipped = True
-        for tenant, (size, note) in waiting.items():
+            next_due = min((one.due for one in self._waiting.values()), default=None)
+        return None if next_due is None else max(0.0, next_due - time.monotonic())
+
+    def _ship_due(self, now: float) -> None:
+        with self._lock:
+            due = [(tenant, one.size, one.note) for tenant, one in self._waiting.items() if one.due <= now]
+        for tenant, size, note in due:
             try:
                 self._shipper.ship(tenant, note)
             except Exception as error:  # noqa: BLE001
                 # Whatever it was: the thread goes on, the checkpoint waits, and it is told.
-                shipped = False
-                self._keep(tenant, size, note)
+                self._put_off(tenant)
                 self._on_failed(error)
                 if self._closed.is_set():
                     # A server that is away must not hold up the end of the process once per tenant.
                     break
-        self._failing = not shipped
-        return shipped
+            else:
+                self._shipped(tenant, size)
+
+    def _put_off(self, tenant: str) -> None:
+        with self._lock:
+            one = self._waiting[tenant]
+            one.pause_s = min(2 * one.pause_s or self._first_pause_s, _LONGEST_PAUSE_S)
+            one.due = time.monotonic() + one.pause_s
+
+    def _shipped(self, tenant: str, size: int) -> None:
+        with self._lock:
+            one = self._waiting[tenant]
+            one.pause_s = one.due = 0.0
+            if one.size == size:
+                del self._waiting[tenant]
 
 
 class ShipToAll:

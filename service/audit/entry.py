@@ -13,7 +13,7 @@ from service.errors import AuditValueInvalid
 from service.plain_text import is_plain, validated_text
 
 LEASE = timedelta(minutes=15)
-"""How long an attempt may take before it counts as interrupted."""
+"""How long an attempt may be silent before it counts as interrupted; while it goes on, its lease is renewed."""
 
 Value = str | int | None
 """What a field of an entry may be."""
@@ -62,7 +62,7 @@ class RecoveryAttempt:
         request: id of the request.
         client: where it came from.
         time: timezone-aware.
-        lease: after this long without an outcome it counts as interrupted.
+        lease: after this long without an outcome or a renewal it counts as interrupted.
 
     Raises:
         ReasonInvalid: a text is not fit for the log, see ``validated_text``.

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from service.audit.stored import StoredEntry, StoredLog
@@ -28,7 +29,8 @@ def read_export(lines: Iterable[str]) -> StoredLog:
     """Read an export back; what it says is still to be verified.
 
     Raises:
-        AuditExportDamaged: a line is none of an export, there are two tenants, or the last line is missing.
+        AuditExportDamaged: a line is none of an export, there are two tenants, the entries are not in the order of
+            their indices, or the last line is missing.
     """
     entries: list[StoredEntry] = []
     names: set[str] = set()
@@ -45,6 +47,10 @@ def read_export(lines: Iterable[str]) -> StoredLog:
                 end = fields
         except (ValueError, KeyError, TypeError, RecursionError):
             raise AuditExportDamaged(f"line {number} is not one of an audit export") from None
+    indices = [entry.index for entry in entries if entry.index is not None]
+    # Out of order, the history could not be recomputed, and two signed ones mixed would pass for one.
+    if any(one >= next_one for one, next_one in pairwise(indices)):
+        raise AuditExportDamaged("the entries of the audit export are not in order")
     if end is None or not isinstance(end.get("checkpoint"), str | None):
         raise AuditExportDamaged("the audit export ends without its checkpoint")
     return StoredLog(names.pop(), entries, end["checkpoint"])

@@ -1,15 +1,16 @@
 """The audit log: each entry its own committed transaction, appended and never changed."""
 
-import json
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, exists, select
+from sqlalchemy import Connection, Engine, select
 
+from service.audit import leases
 from service.audit.appending import Added, NewEntry, add, add_denial
 from service.audit.checkpoint import DEFAULT_PREFIX
 from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt, Result, Value
@@ -24,6 +25,7 @@ Rest = tuple[Callable[[], None], ...]
 
 _UNWRITTEN = "the audit log cannot be written"
 _WITHHELD = "the audit log cannot be written: the result is withheld"
+_RENEWED_EVERY_S = 300.0
 _log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,20 @@ class AuditLog:
             AuditUnavailable: it is not committed; nothing may be recovered.
         """
         entry = NewEntry.of(attempt.tenant, Kind.INTENT, attempt.id, attempt.time, attempt.fields())
-        self.commit(entry, "the audit log cannot be written: nothing was recovered")
+        with self._writing("the audit log cannot be written: nothing was recovered") as connection:
+            leases.begin(connection, attempt.id, attempt.time + attempt.lease)
+            note = add(connection, entry, self._prefix, self._signer)
+        self._ship(entry.tenant, note)
+
+    @contextmanager
+    def holding(self, attempt: RecoveryAttempt) -> Iterator[None]:
+        """Renew the lease of an attempt until the block ends: it may take as long as it needs."""
+        ended = threading.Event()
+        threading.Thread(target=self._renew, args=(attempt, ended), name="visard-lease", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
 
     def conclude(self, outcome: Outcome) -> None:
         """Commit how an attempt ended, in the log that holds its intent. An attempt ends once.
@@ -75,6 +90,7 @@ class AuditLog:
             AuditUnavailable: it is not committed, or has no intent, or ended before; nothing may be handed out.
         """
         with self._writing(_WITHHELD) as connection:
+            leases.end(connection, outcome.attempt)
             entry = _end_of(connection, outcome)
             note = add(connection, entry, self._prefix, self._signer)
         self._ship(entry.tenant, note)
@@ -86,6 +102,7 @@ class AuditLog:
             AuditUnavailable: as ``conclude``.
         """
         with self._writing(_WITHHELD) as connection:
+            leases.end(connection, outcome.attempt)
             entry = _end_of(connection, outcome)
             added = add_denial(connection, entry, notices, self._prefix, self._signer)
         return self._rest(entry.tenant, added)
@@ -99,13 +116,13 @@ class AuditLog:
         """
         self.commit(NewEntry.of(tenant, kind, attempt, time, fields))
 
-    def commit(self, entry: NewEntry, otherwise: str = _UNWRITTEN) -> None:
+    def commit(self, entry: NewEntry) -> None:
         """Commit an entry.
 
         Raises:
-            AuditUnavailable: it is not committed; ``otherwise`` is what it says.
+            AuditUnavailable: it is not committed.
         """
-        with self._writing(otherwise) as connection:
+        with self._writing(_UNWRITTEN) as connection:
             note = add(connection, entry, self._prefix, self._signer)
         self._ship(entry.tenant, note)
 
@@ -119,25 +136,32 @@ class AuditLog:
             added = add_denial(connection, denial, notices, self._prefix, self._signer)
         return self._rest(denial.tenant, added)
 
-    def close_interrupted(self, now: datetime) -> list[UUID]:
-        """Conclude as interrupted what has no outcome though its lease ended; returns those attempts.
-
-        Several processes may do this at once: an attempt ends once, whoever comes first.
+    def expired(self, now: datetime) -> list[UUID]:
+        """Attempts whose lease ended without an outcome, the longest ago first.
 
         Raises:
-            AuditUnavailable: the log cannot be read or written.
+            AuditUnavailable: the database did not answer.
         """
-        closed = []
-        for attempt in self._expired(now):
-            outcome = Outcome(attempt=attempt, time=now, result=Result.INTERRUPTED, detail="lease-expired")
-            try:
-                self.conclude(outcome)
-            except AuditUnavailable:
-                if attempt in self._expired(now):
-                    raise
-            else:
-                closed.append(attempt)
-        return closed
+        with _or_unavailable("the audit log cannot be read"), transaction(self._engine) as connection:
+            return leases.expired(connection, now)
+
+    def interrupt(self, attempt: UUID, now: datetime, release: Callable[[Connection, UUID], None]) -> bool:
+        """Conclude as interrupted an attempt whose lease ended, and in the same transaction ``release`` what it held.
+
+        Several processes may do this at once: an attempt ends once, whoever comes first. Returns whether it did here.
+
+        Raises:
+            AuditUnavailable: it is not committed.
+        """
+        outcome = Outcome(attempt=attempt, time=now, result=Result.INTERRUPTED, detail="lease-expired")
+        with self._writing(_UNWRITTEN) as connection:
+            if not leases.end_expired(connection, attempt, now) or _has_ended(connection, attempt):
+                return False
+            entry = _end_of(connection, outcome)
+            note = add(connection, entry, self._prefix, self._signer)
+            release(connection, attempt)
+        self._ship(entry.tenant, note)
+        return True
 
     def entries(self, tenant: str, limit: int, after: int | None = None) -> list[AuditEntry]:
         """At most ``limit`` entries of one tenant, oldest first, those behind index ``after``.
@@ -172,15 +196,19 @@ class AuditLog:
             # The entry is committed: whatever a shipper raises, the request went as the log says.
             self._on_failed_shipping(error)
 
-    def _expired(self, now: datetime) -> list[UUID]:
-        ended = audit_entries.alias()
-        query = select(audit_entries.c.attempt, audit_entries.c.body).where(
-            audit_entries.c.kind == Kind.INTENT.value,
-            ~exists().where(ended.c.attempt == audit_entries.c.attempt, ended.c.kind == Kind.OUTCOME.value),
-        )
-        with _or_unavailable("the audit log cannot be read"), transaction(self._engine) as connection:
-            rows = connection.execute(query).all()
-        return [attempt for attempt, body in rows if datetime.fromisoformat(json.loads(body)["lease_until"]) <= now]
+    def _renew(self, attempt: RecoveryAttempt, ended: threading.Event) -> None:
+        while not ended.wait(_RENEWED_EVERY_S):
+            # If it fails now, there is time for another try before the lease ends.
+            with suppress(Unavailable), self._writing(_UNWRITTEN) as connection:
+                leases.renew(connection, attempt.id, datetime.now(UTC) + attempt.lease)
+
+
+def _has_ended(connection: Connection, attempt: UUID) -> bool:
+    """Whether there is an outcome; a process of a version without leases leaves the lease behind."""
+    query = select(audit_entries.c.index).where(
+        audit_entries.c.attempt == attempt, audit_entries.c.kind == Kind.OUTCOME.value
+    )
+    return connection.execute(query).first() is not None
 
 
 def _end_of(connection: Connection, outcome: Outcome) -> NewEntry:

@@ -166,3 +166,11 @@ audit_heads = Table(
     Column("edge", LargeBinary, nullable=False),
     Column("checkpoint", Text, nullable=False),
 )
+
+audit_leases = Table(
+    "audit_leases",
+    metadata,
+    Column("attempt", Uuid, primary_key=True),
+    Column("lease_until", UtcDateTime, nullable=False),
+    Index(None, "lease_until"),
+)

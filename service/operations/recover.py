@@ -27,6 +27,7 @@ from service.operations.picture import with_depth
 from service.operations.restore import Scene, generative
 from service.operations.trail import Trail
 from service.operations.verdict import verdict
+from service.plain_text import loggable, validated_text
 from service.records.seal import open_seal
 
 Fidelity = Literal["exact", "generative"]
@@ -93,7 +94,7 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
 
     Raises:
         AuditUnavailable: the intent, or the outcome, could not be committed; nothing is handed out.
-        BadInput: the image or the reason cannot be processed.
+        BadInput: the image, the reason or the case cannot be processed.
         RecordUnknown, RecordRefused, RecordErased, RecordMismatch, ApprovalMissing, KeyDestroyed, KeyHeldElsewhere,
             KeysForbidden, BundleUnknown: it is refused.
     """
@@ -101,8 +102,8 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
         id=uuid4(),
         tenant=request.tenant,
         subject=request.subject,
-        reason=request.reason,
-        case=request.case,
+        reason=loggable(request.reason),
+        case=None if request.case is None else loggable(request.case),
         record=request.record,
         image_digest=hashlib.sha256(data).digest(),
         request=request.request,
@@ -112,19 +113,32 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     parts.audit.intend(attempt)
     trail = Trail()
     try:
-        answer = _recover(data, request, parts, progress, trail, attempt)
+        with parts.audit.holding(attempt):
+            answer = _recover(data, request, parts, progress, trail, attempt)
     except BaseException as error:
+        _give_back(trail, attempt, parts)
         outcome = trail.outcome(attempt.id, *verdict(error))
         if isinstance(error, Refused):
             for rest in parts.audit.conclude_denied(outcome, notices_of(trail.denied(attempt), parts)):
                 parts.afterwards(rest)
         else:
             parts.audit.conclude(outcome)
-        if trail.approval is not None:
-            parts.approvals.release(attempt.id)
         raise
-    parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
+    try:
+        parts.audit.conclude(trail.outcome(attempt.id, Result.GRANTED, "recovered", answer.fidelity))
+    except BaseException:
+        _give_back(trail, attempt, parts)
+        raise
     return answer
+
+
+def _give_back(trail: Trail, attempt: RecoveryAttempt, parts: Parts) -> None:
+    """Nothing is handed out: an approval that was claimed counts again.
+
+    It comes before the outcome. An attempt that cannot give it back ends as interrupted, which gives it back too.
+    """
+    if trail.approval is not None:
+        parts.approvals.release(attempt.id)
 
 
 def _recover(
@@ -135,6 +149,9 @@ def _recover(
     trail: Trail,
     attempt: RecoveryAttempt,
 ) -> Recovered:
+    validated_text(request.reason)
+    if request.case is not None:
+        validated_text(request.case, "case")
     with timed(parts.observer, "decode"):
         picture = trail.picture = decode(data, parts.limits)
     found = open_record(picture, attempt, parts, trail)

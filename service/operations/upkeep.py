@@ -8,14 +8,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
 
+from service.access.approvals import release
 from service.audit.log import AuditLog
 from service.records.store import RecordStore
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tidied:
     """What there was to do.
 
@@ -24,19 +27,40 @@ class Tidied:
         expired: rows of records that were deleted.
     """
 
-    interrupted: int
-    expired: int
+    interrupted: int = 0
+    expired: int = 0
 
 
 def tidy(audit: AuditLog, records: RecordStore) -> Tidied:
-    """Do it once.
+    """Do once all that can be done: a log that takes no entry holds up neither the others nor a deletion.
 
     Raises:
-        AuditUnavailable: the log cannot be read or written.
+        AuditUnavailable: a log cannot be read or written.
         DatabaseUnavailable: not everything that expired is deleted, or overwritten.
     """
-    closed = audit.close_interrupted(datetime.now(UTC))
-    return Tidied(interrupted=len(closed), expired=records.purge_expired())
+    done, now = Tidied(), datetime.now(UTC)
+
+    def purge() -> None:
+        done.expired = records.purge_expired()
+
+    def close(attempt: UUID) -> None:
+        done.interrupted += audit.interrupt(attempt, now, release)
+
+    in_turn(purge, lambda: in_turn(*(partial(close, attempt) for attempt in audit.expired(now))))
+    return done
+
+
+def in_turn(*steps: Callable[[], object]) -> None:
+    """Take every step, whatever becomes of the others; then raise what the first that failed raised."""
+    failures: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+    if failures:
+        _log.warning("%d of %d steps of upkeep failed", len(failures), len(steps))
+        raise failures[0]
 
 
 class Upkeep:

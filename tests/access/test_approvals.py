@@ -76,6 +76,14 @@ def test_what_is_released_can_be_claimed_again(store: ApprovalStore) -> None:
     assert claim(store) == given
 
 
+def test_one_that_may_be_used_again_is_never_given_back(store: ApprovalStore) -> None:
+    given, failed = add(store), uuid4()
+    assert [claim(store, once=False), claim(store, once=False, attempt=failed)] == [given, given]
+    store.release(failed)
+    assert claim(store, once=True) is None
+    assert claim(store, once=False) == given
+
+
 def test_of_many_at_once_a_single_one_gets_it(store: ApprovalStore) -> None:
     given = add(store)
     together = Barrier(6)

@@ -2,6 +2,7 @@
 
 import base64
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -131,3 +132,23 @@ def test_a_log_somebody_wrote_nonsense_into_is_still_readable(service: Service, 
     service.tokens["globex"] = desk.tokens.create("globex", "auditor", [Scope.AUDIT])[1]
     (entry,) = service.request("GET", "/v1/audit/entries", "globex").json()["entries"]
     assert (entry["entry"], entry["body"], entry["checkpoint"]) == (None, "/w==", "none")
+
+
+def test_the_log_says_of_an_invalid_recovery_what_was_handed_in(service: Service, photo: bytes) -> None:
+    record, digest = str(uuid4()), sha256(photo).hexdigest()
+    unfit = "(given, but not fit for the log)"
+    for fields, reason, case in (
+        ({"reason": " ", "case": "7/26"}, unfit, "7/26"),
+        ({"case": "7/26"}, "(none given)", "7/26"),
+        ({"reason": "fine", "case": "nul\0"}, "fine", unfit),
+        ({"reason": "fine", "faces": "all"}, "fine", None),
+        ({"reason": "x" * 2000, "fidelity": "most"}, unfit, None),
+    ):
+        assert service.post("/v1/recover", "recover", photo, record=record, **fields).status_code == 422
+        intent, outcome = service.entries()[-2:]
+        assert (intent["reason"], intent["case"], intent["record"]) == (reason, case, record)
+        assert (intent["image_digest"], outcome["result"]) == (digest, "invalid")
+    assert service.post("/v1/recover", "recover", photo, record="none", reason="fine").status_code == 422
+    assert service.entries()[-2]["record"] is None
+    assert service.post("/v1/recover", "recover", None, reason="fine").status_code == 422
+    assert service.entries()[-2]["reason"] == "(none: ended before the request was read)"

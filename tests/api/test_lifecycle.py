@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from service.api import Desk
 from service.api.readiness import Readiness
@@ -20,9 +21,11 @@ from service.api.workers import Workers
 from service.app import create_app
 from service.audit.checkpoint import SignedCheckpoint, sign_checkpoint
 from service.audit.entry import RecoveryAttempt
+from service.database.engine import transaction
+from service.database.tables import audit_heads
 from service.errors import NotForProduction
 from service.settings import Settings
-from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
+from tests.api.conftest import OTHER, TENANT, Service, assert_problem, close, make_tokens
 from tests.api.test_uploads import END, FORM, _part
 from tests.audit.ledger import SIGNER
 from tests.waiting import until
@@ -171,14 +174,30 @@ def test_production_refuses_what_is_for_development(tmp_path: Path, small_bundle
         create_app(Settings(home=tmp_path, weights=small_bundle, env="production"))
 
 
-def test_a_running_service_closes_what_another_left_behind(
+def test_a_running_service_closes_what_another_left_behind_and_counts_a_log_that_takes_no_entry(
     tmp_path: Path, settings_for: Callable[[Path], Settings]
 ) -> None:
     app = create_app(settings_for(tmp_path / "home").model_copy(update={"upkeep_interval": 0.01}))
     audit = app.state.desk.parts.audit
-    dead = RecoveryAttempt(
+    for tenant in (OTHER, TENANT):
+        audit.intend(_dead(tenant))
+    with transaction(audit._engine) as connection:
+        connection.execute(update(audit_heads).where(audit_heads.c.tenant == OTHER).values(edge=bytes(32)))
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(until, lambda: len(audit.entries(TENANT, 10)) >= 2)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, live()).result(PATIENCE_S)
+    assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body
+    assert _measured(Service(app, {}), "visard_audit_write_failures_total")
+
+
+def _dead(tenant: str) -> RecoveryAttempt:
+    return RecoveryAttempt(
         id=uuid4(),
-        tenant=TENANT,
+        tenant=tenant,
         subject="court",
         reason="test",
         case=None,
@@ -189,18 +208,6 @@ def test_a_running_service_closes_what_another_left_behind(
         time=datetime.now(UTC),
         lease=timedelta(0),
     )
-    audit.intend(dead)
-
-    def closed() -> None:
-        until(lambda: len(audit.entries(TENANT, 10)) >= 2)
-
-    async def live() -> None:
-        async with app.router.lifespan_context(app):
-            await asyncio.to_thread(closed)
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, live()).result(PATIENCE_S)
-    assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body
 
 
 def test_a_checkpoint_that_does_not_get_out_is_measured_and_nothing_else(

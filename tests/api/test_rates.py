@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from service.access.principal import Principal
 from service.access.quota import Quota
+from service.api.refusals import Refusals
 from service.assembly import open_access
 from service.errors import RateExceeded
 from service.settings import Settings
@@ -59,6 +61,40 @@ def test_a_refused_recovery_is_in_the_log(limited: Service, grey: bytes) -> None
     assert_problem(limited.post("/v1/recover", "anonymize", grey), 429, "rate-exceeded")
     intent, outcome = limited.entries()[-2:]
     assert (intent["subject"], outcome["result"], outcome["detail"]) == ("camera", "denied", "rate-exceeded")
+
+
+@pytest.mark.parametrize(
+    ("token", "route", "status", "slug"),
+    [
+        ("expired", "POST /v1/recover", 401, "token-refused"),
+        ("expired", f"DELETE /v1/records/{UUID(int=7)}", 401, "token-refused"),
+        ("recover", "POST /v1/recover", 429, "rate-exceeded"),
+    ],
+)
+def test_refusals_without_end_do_not_fill_the_log(
+    token: str, route: str, status: int, slug: str, limited: Service
+) -> None:
+    now = Clock()
+    refusals = Refusals(2, lambda: now.time / 1_000_000)
+    with _at(limited, replace(limited.desk, refusals=refusals)):
+        if status == 429:
+            for _ in range(2):
+                limited.request(*route.split(), token)
+        before = len(limited.entries())
+        for written in (2, 4):
+            for _ in range(3):
+                assert_problem(limited.request(*route.split(), token, content=_Unread()), status, slug)
+            made = limited.entries()[before:]
+            assert [entry["detail"] for entry in made if "detail" in entry] == [slug] * written
+            now.time += 60_000_000
+
+
+def test_a_missing_scope_is_always_in_the_log(service: Service) -> None:
+    with _at(service, replace(service.desk, refusals=Refusals(0))):
+        before = len(service.entries())
+        for _ in range(3):
+            assert service.request("POST", "/v1/recover", "anonymize").status_code == 403
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["intent", "outcome"] * 3
 
 
 def test_a_guess_is_nobodys_request(limited: Service) -> None:

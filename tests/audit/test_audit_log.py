@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from uuid import UUID, uuid4
@@ -30,6 +30,7 @@ from service.errors import (
 )
 from tests.audit.ledger import ORIGIN, SIGNER, TIME, attempt, fill, findings, outcome
 from tests.audit.thief import THIEF
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -167,14 +168,34 @@ def test_only_attempts_whose_lease_ended_are_closed_and_only_once(log: AuditLog)
         log.intend(one)
     log.conclude(outcome(ended.id))
     soon = TIME + timedelta(minutes=15)
-    assert log.close_interrupted(soon - timedelta(seconds=1)) == []
-    assert log.close_interrupted(soon) == [dead.id]
-    assert log.close_interrupted(soon) == []
+    released: list[UUID] = []
+
+    def interrupt(one: UUID, now: datetime = soon) -> bool:
+        return log.interrupt(one, now, lambda _, freed: released.append(freed))
+
+    assert log.expired(soon - timedelta(seconds=1)) == []
+    assert not interrupt(dead.id, soon - timedelta(seconds=1))
+    assert log.expired(soon) == [dead.id]
+    assert [interrupt(one.id) for one in (dead, dead, alive, ended)] == [True, False, False, False]
+    assert log.expired(soon) == [] and released == [dead.id]
     last = json.loads(log.entries("acme", 10)[-1].body)
     assert (last["attempt"], last["result"], last["detail"]) == (str(dead.id), "interrupted", "lease-expired")
     with pytest.raises(AuditUnavailable, match="withheld"):
         log.conclude(outcome(dead.id))
     log.conclude(outcome(alive.id))
+
+
+def test_an_attempt_that_goes_on_keeps_its_lease(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.audit.log._RENEWED_EVERY_S", 0.01)
+    made = attempt()
+    log.intend(made)
+    end = made.time + made.lease
+    assert log.expired(end) == [made.id]
+    with log.holding(made):
+        until(lambda: log.expired(end) == [])
+        assert not log.interrupt(made.id, end, lambda *_: None)
+    log.conclude(outcome(made.id))
+    assert log.expired(datetime.max.replace(tzinfo=UTC)) == []
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,26 @@ def test_the_background_tries_again_and_ships_the_newest_only(keeper: Keeper) ->
     assert told and all(isinstance(error, CheckpointNotShipped) for error in told)
 
 
+def test_a_tenant_that_is_refused_does_not_slow_the_others() -> None:
+    class Refusing:
+        def __init__(self) -> None:
+            self.shipped = threading.Event()
+
+        def ship(self, tenant: str, text: str) -> None:
+            if tenant == "acme":
+                raise CheckpointNotShipped("it contradicts what is kept")
+            self.shipped.set()
+
+    place, told = Refusing(), threading.Event()
+    shipper = BackgroundShipper(place, lambda _: told.set(), first_pause_s=PATIENCE_S * 2)
+    shipper.ship("acme", note(1))
+    assert told.wait(PATIENCE_S)
+    shipper.ship("globex", note(1))
+    assert place.shipped.wait(PATIENCE_S)
+    assert shipper.failing
+    shipper.close()
+
+
 def test_what_waits_is_tried_once_more_at_the_end() -> None:
     class Gated:
         def __init__(self) -> None:

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from service.audit.checkpoint import Checkpoint, sign_checkpoint
+from service.audit.export import export_lines, read_export
 from service.audit.log import AuditLog
 from service.audit.stored import stored_log
 from service.audit.tree import CompactRange, leaf_hash
 from service.audit.verify import verify_entries
 from service.database.engine import transaction
 from service.database.tables import audit_entries, audit_heads
-from service.errors import CheckpointInvalid
+from service.errors import AuditExportDamaged, CheckpointInvalid
 from tests.audit.ledger import ORIGIN, SIGNER, fill, findings
 from tests.audit.thief import SIZE, THIEF, Row, names, newest, replace_rows, rows_of, stolen, tampering
 
@@ -72,6 +73,21 @@ def test_two_histories_mixed_are_named(original: Path) -> None:
             foreign = rows_of(connection)
         replace_rows(engine, lambda rows: [*rows[: SIZE + 1], *foreign[SIZE + 1 :]], renumber=False)
         assert names(findings(engine), "rewritten", SIZE + 1)
+
+
+def test_two_histories_mixed_in_an_export_are_refused_out_of_order(original: Path) -> None:
+    with stolen(original) as other, stolen(original) as engine:
+        fill(AuditLog(engine, SIGNER), 3)
+        fill(AuditLog(other, SIGNER), 4)
+        with stored_log(engine, "acme") as log:
+            lines = list(export_lines(log))
+        with stored_log(other, "acme") as log:
+            foreign = list(export_lines(log))
+        first, second, *rest = [*foreign[: SIZE + 2], lines[SIZE + 2], *foreign[SIZE + 3 :]]
+        mixed = verify_entries(read_export([first, second, *rest]), ORIGIN, SIGNER.public_key, newest(engine))
+        assert names(mixed, "rewritten", SIZE + 2)
+        with pytest.raises(AuditExportDamaged, match="not in order"):
+            read_export([second, first, *rest])
 
 
 def test_a_log_removed_as_a_whole_is_named_from_outside(original: Path) -> None:

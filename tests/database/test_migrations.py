@@ -1,6 +1,7 @@
 """Migrations: from nothing to the tables of this version and back, on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,8 +12,19 @@ from sqlalchemy import Engine, inspect
 
 from service.database.engine import transaction
 from service.database.migrate import migration_config, pending, upgrade
-from service.database.tables import audit_entries, metadata
+from service.database.tables import audit_entries, audit_leases, metadata
 from service.errors import AuditEntriesPresent, DatabaseUnavailable
+
+ENTRY: dict[str, Any] = {
+    "tenant": "acme",
+    "index": 0,
+    "attempt": uuid4(),
+    "kind": "intent",
+    "time": datetime(2026, 1, 2, tzinfo=UTC),
+    "body": b"",
+    "proof": b"",
+    "checkpoint": "",
+}
 
 
 def test_upgrade_brings_an_empty_database_to_the_tables_of_this_version(empty_database: Engine) -> None:
@@ -48,20 +60,24 @@ def test_downgrade_to_base_leaves_nothing(database: Engine) -> None:
     assert not pending(database)
 
 
+def test_attempts_that_have_not_ended_get_a_lease(database: Engine) -> None:
+    opened, ended = uuid4(), uuid4()
+    with transaction(database) as connection:
+        command.downgrade(migration_config(connection), "0004")
+        for index, (attempt, kind) in enumerate([(opened, "intent"), (ended, "intent"), (ended, "outcome")]):
+            connection.execute(
+                audit_entries.insert().values(ENTRY | {"index": index, "attempt": attempt, "kind": kind})
+            )
+    upgrade(database)
+    with transaction(database) as connection:
+        (lease,) = connection.execute(audit_leases.select()).all()
+    assert lease.attempt == opened
+    assert timedelta(0) < lease.lease_until - datetime.now(UTC) <= timedelta(hours=1)
+
+
 def test_downgrade_refuses_to_destroy_audit_entries(database: Engine) -> None:
     with transaction(database) as connection:
-        connection.execute(
-            audit_entries.insert().values(
-                tenant="acme",
-                index=0,
-                attempt=uuid4(),
-                kind="intent",
-                time=datetime(2026, 1, 2, tzinfo=UTC),
-                body=b"",
-                proof=b"",
-                checkpoint="",
-            )
-        )
+        connection.execute(audit_entries.insert().values(ENTRY))
     with pytest.raises(AuditEntriesPresent), transaction(database) as connection:
         command.downgrade(migration_config(connection), "base")
     with transaction(database) as connection:

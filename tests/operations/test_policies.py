@@ -1,10 +1,8 @@
-"""What tenants may choose: images that can be shredded, that expire, that never come back, that need two persons."""
+"""What tenants may choose: images that can be shredded, that expire, that never come back."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from threading import Barrier
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,19 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.access.approvals import ApprovalStore
 from service.errors import (
-    ApprovalInvalid,
-    ApprovalMissing,
-    EngineBusy,
     PolicyForbids,
     RecordErased,
-    RecordMismatch,
     RecordUnknown,
 )
 from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
-from service.operations.approve import ApproveRequest, approve
 from service.operations.custody import RecordKeys
 from service.operations.erase import erase
 from service.operations.parts import Parts
@@ -38,7 +30,6 @@ Pixels = NDArray[np.uint8]
 
 REQUEST = AnonymizeRequest(tenant=TENANT)
 ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order")
-TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 def choose(parts: Parts, **choices: Any) -> None:
@@ -160,122 +151,3 @@ def test_an_irreversible_image_leaves_nothing_to_recover_it_by(
     assert anonymize(encoded(portrait), replace(REQUEST, seal="off"), parts).record is None
     with pytest.raises(PolicyForbids):
         anonymize(encoded(portrait), replace(REQUEST, seal="record"), parts)
-
-
-def approved(parts: Parts, **choices: Any) -> str:
-    ask = {"record": None, "case": None, "reason": "warrant", "expires": TOMORROW, "subject": "judge"} | choices
-    return str(approve(ApproveRequest(tenant=TENANT, **ask), parts).id)
-
-
-def test_a_recovery_needs_somebody_else(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    choose(parts, approvals="once")
-    made = anonymize(encoded(portrait), REQUEST, parts)
-    with pytest.raises(ApprovalMissing):
-        recover(made.data, ASK, parts)
-    approved(parts, record=made.record, subject=ASK.subject)
-    approved(parts, case="7/26")
-    with pytest.raises(ApprovalMissing):
-        recover(made.data, replace(ASK, case="8/26"), parts)
-    given = approved(parts, record=made.record)
-    assert recover(made.data, ASK, parts).verified == "image"
-    assert recover(made.data, replace(ASK, case="7/26"), parts).verified == "image"
-    with pytest.raises(ApprovalMissing):
-        recover(made.data, replace(ASK, case="7/26"), parts)
-    ends = [(entry["detail"], entry["approval"]) for entry in logged(parts, "outcome")]
-    assert [detail for detail, _ in ends] == ["approval-missing"] * 2 + ["recovered"] * 2 + ["approval-missing"]
-    assert ends[2][1] == given
-    assert logged(parts, "approval")[2]["attempt"] == given
-    assert logged(parts, "approval")[2]["subject"] == "judge"
-
-
-def test_a_record_only_the_file_holds_needs_an_approval_too(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    choose(parts, approvals="once", seal="embed")
-    made = anonymize(encoded(portrait), REQUEST, parts)
-    approved(parts, record=made.record)
-    assert made.record is not None and parts.records.delete(TENANT, made.record)
-    assert recover(made.data, ASK, parts).verified == "image"
-    with pytest.raises(ApprovalMissing):
-        recover(made.data, ASK, parts)
-
-
-def test_no_key_is_touched_without_an_approval(
-    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    choose(parts, approvals="once")
-    made = anonymize(encoded(portrait), REQUEST, parts)
-
-    def touched(*_: object) -> bytes:
-        raise AssertionError("a key was fetched")
-
-    monkeypatch.setattr(type(parts.keys), "record_key", touched)
-    with pytest.raises(ApprovalMissing):
-        recover(made.data, ASK, parts)
-
-
-def test_an_approval_may_count_until_it_expires(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    choose(parts, approvals="until-expiry")
-    made = anonymize(encoded(portrait), REQUEST, parts)
-    approved(parts, record=made.record)
-    for _ in range(2):
-        assert recover(made.data, ASK, parts).verified == "image"
-    late = ApprovalStore(parts.approvals._engine, lambda: TOMORROW)
-    with pytest.raises(ApprovalMissing):
-        recover(made.data, ASK, replace(parts, approvals=late))
-
-
-def test_what_hands_nothing_out_uses_no_approval_up(
-    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    choose(parts, approvals="once")
-    made = anonymize(encoded(portrait), REQUEST, parts)
-    approved(parts, record=made.record)
-
-    def busy(*_: object) -> None:
-        raise EngineBusy("full")
-
-    monkeypatch.setattr(type(parts.engine), "recover", busy)
-    with pytest.raises(EngineBusy):
-        recover(made.data, replace(ASK, fidelity="generative"), parts)
-    with pytest.raises(RecordMismatch):
-        recover(encoded(portrait[:, ::-1]), replace(ASK, record=made.record), parts)
-    assert recover(made.data, ASK, parts).verified == "image"
-
-
-def test_two_recoveries_at_once_do_not_share_an_approval(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    choose(parts, approvals="once")
-    made = anonymize(encoded(portrait), REQUEST, parts)
-    approved(parts, record=made.record)
-    together = Barrier(4)
-
-    def attempt() -> str:
-        together.wait()
-        try:
-            return recover(made.data, ASK, parts).verified
-        except ApprovalMissing:
-            return "missing"
-
-    with ThreadPoolExecutor(4) as pool:
-        results = [pool.submit(attempt) for _ in range(4)]
-    assert sorted(result.result() for result in results) == ["image", "missing", "missing", "missing"]
-
-
-@pytest.mark.parametrize(
-    "choices",
-    [
-        {},
-        {"record": uuid4(), "case": "7/26"},
-        {"case": "7/26", "expires": datetime.now(UTC)},
-        {"case": "7/26", "expires": datetime.now(UTC) + timedelta(days=400)},
-    ],
-)
-def test_what_cannot_be_approved(choices: dict[str, Any], parts: Parts) -> None:
-    with pytest.raises(ApprovalInvalid):
-        approved(parts, **choices)
-    assert logged(parts, "approval") == []
-
-
-def test_a_record_that_is_not_there_cannot_be_approved(parts: Parts) -> None:
-    with pytest.raises(RecordUnknown):
-        approved(parts, record=uuid4())
-    (entry,) = logged(parts, "approval")
-    assert (entry["result"], entry["detail"]) == ("denied", "record-unknown")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -155,10 +156,16 @@ def test_every_attempt_leaves_intent_and_outcome(parts: Parts, portrait: Pixels,
     assert (invalid["result"], invalid["detail"]) == ("invalid", "unsupported-format")
 
 
-def test_reason_must_be_readable(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    for reason in ("", "   ", "two\nlines", "\ud800"):
-        with pytest.raises(ReasonInvalid):
-            recover(encoded(portrait), replace(ASK, reason=reason), parts)
+@pytest.mark.parametrize("text", ["", "   ", "two\nlines", "\ud800"])
+@pytest.mark.parametrize("name", ["reason", "case"])
+def test_reason_and_case_must_be_readable(name: str, text: str, parts: Parts) -> None:
+    with pytest.raises(ReasonInvalid):
+        recover(b"an image", replace(ASK, **{name: text}), parts)
+    intent, outcome = _outcomes(parts)
+    said = {"reason": "court order", "case": "4711", name: "(given, but not fit for the log)"}
+    assert (intent["reason"], intent["case"]) == (said["reason"], said["case"])
+    assert intent["image_digest"] == sha256(b"an image").hexdigest()
+    assert (outcome["result"], outcome["detail"]) == ("invalid", "reason-invalid")
 
 
 class _LogThatFails(AuditLog):

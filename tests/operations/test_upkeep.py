@@ -4,24 +4,38 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import update
 
-from service.assembly import open_upkeep
+from service.access.approvals import Approval
+from service.assembly import open_approving, open_upkeep
 from service.audit.entry import RecoveryAttempt
-from service.errors import DatabaseUnavailable
+from service.database.engine import transaction
+from service.database.tables import audit_heads
+from service.datastore import open_database
+from service.errors import AuditTampered, DatabaseUnavailable
 from service.operations.upkeep import Tidied, Upkeep, tidy
 from service.records.store import StoredRecord
 from service.settings import Settings
 
 PATIENCE_S = 60
+RECORD = StoredRecord(
+    id=uuid4(),
+    tenant="acme",
+    custodian="local",
+    key_version=1,
+    created=datetime.now(UTC),
+    pixels_digest=bytes(32),
+    record=b"r",
+)
 
 
-def attempt(lease: timedelta) -> RecoveryAttempt:
+def attempt(lease: timedelta, tenant: str = "acme") -> RecoveryAttempt:
     return RecoveryAttempt(
         id=uuid4(),
-        tenant="acme",
+        tenant=tenant,
         subject="alice",
         reason="a theft",
         case=None,
@@ -36,24 +50,52 @@ def attempt(lease: timedelta) -> RecoveryAttempt:
 
 def test_dead_attempts_are_closed_and_expired_records_deleted(tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    record = StoredRecord(
-        id=uuid4(),
-        tenant="acme",
-        custodian="local",
-        key_version=1,
-        created=now,
-        pixels_digest=bytes(32),
-        record=b"r",
-        expires=now,
-    )
     with open_upkeep(Settings(home=tmp_path / "home")) as (audit, records):
         for lease in (timedelta(minutes=1), timedelta(hours=1)):
             audit.intend(attempt(lease))
-        for one in (record, replace(record, id=uuid4(), expires=now + timedelta(hours=1))):
-            records.add(one)
+        for expires in (now, now + timedelta(hours=1)):
+            records.add(replace(RECORD, id=uuid4(), expires=expires))
         assert tidy(audit, records) == Tidied(interrupted=1, expired=1)
         assert tidy(audit, records) == Tidied(interrupted=0, expired=0)
         assert [entry.kind for entry in audit.entries("acme", 10)] == ["intent", "intent", "outcome"]
+
+
+def test_a_damaged_log_holds_up_nothing_else(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    now = datetime.now(UTC)
+    with open_upkeep(settings) as (audit, records):
+        for tenant in ("acme", "globex"):
+            audit.intend(attempt(timedelta(minutes=1), tenant))
+        database = open_database(settings)
+        with transaction(database) as connection:
+            connection.execute(update(audit_heads).where(audit_heads.c.tenant == "acme").values(edge=bytes(32)))
+        database.dispose()
+        records.add(replace(RECORD, expires=now))
+        with pytest.raises(AuditTampered):
+            tidy(audit, records)
+        assert [entry.kind for entry in audit.entries("globex", 10)] == ["intent", "outcome"]
+        assert len(audit.entries("acme", 10)) == 1
+        assert records.purge_expired() == 0
+
+
+def test_what_a_dead_attempt_claimed_is_given_back(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    dead, record, now = attempt(timedelta(minutes=1)), uuid4(), datetime.now(UTC)
+    with open_upkeep(settings) as (audit, records), open_approving(settings) as books:
+        expires = now + timedelta(hours=1)
+        given = Approval(
+            id=uuid4(), tenant="acme", subject="judge", record=record, case=None, created=now, expires=expires
+        )
+        books.approvals.add(given)
+
+        def claim(by: UUID) -> UUID | None:
+            return books.approvals.claim("acme", record=record, case=None, but="alice", attempt=by, once=True)
+
+        audit.intend(dead)
+        assert claim(dead.id) == given.id
+        assert claim(uuid4()) is None
+        assert tidy(audit, records).interrupted == 1
+        assert claim(uuid4()) == given.id
 
 
 def test_it_is_done_again_whatever_happened(caplog: pytest.LogCaptureFixture) -> None:
