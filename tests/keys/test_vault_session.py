@@ -126,6 +126,34 @@ def test_what_is_not_allowed_is_forbidden(vault: Vault) -> None:
     session.close()
 
 
+def test_a_denial_costs_no_login(vault: Vault) -> None:
+    with _approle(vault) as login:
+        session = vault.session(login)
+        keys = vault.keys("kv", session)
+        keys.create(TENANT)
+        lease, policy = session.lease(), f"sys/policies/acl/{vault.name}"
+        rights = vault.ask("GET", policy)["data"]["policy"]
+        vault.ask("PUT", policy, {"policy": 'path "nothing" { capabilities = ["read"] }'})
+        for _ in range(3):
+            with pytest.raises(KeysForbidden):
+                keys.record_key(TENANT, 1, b"c")
+        vault.ask("PUT", policy, {"policy": rights})
+        assert len(keys.record_key(TENANT, 1, b"c")) == 32
+        assert session.lease() == lease
+        session.close()
+
+
+def test_a_login_that_fails_does_not_end_a_token_that_still_works(vault: Vault, tmp_path: Path) -> None:
+    (file := tmp_path / "token").write_text(_token(vault, policies=["root"]))
+    session = vault.session(TokenFileLogin(file))
+    session.check()
+    file.unlink()
+    with pytest.raises(KeysUnavailable, match="cannot be read"):
+        session.prolong()
+    session.check()
+    session.close()
+
+
 def test_a_token_that_is_no_longer_valid_is_no_denial(vault: Vault) -> None:
     token = _token(vault, policies=["root"])
     session = vault.session(TokenLogin(SecretStr(token)))
