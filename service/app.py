@@ -112,6 +112,8 @@ def _audit(
 def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
     tidy(desk.parts.audit, desk.parts.records)
     desk.replays.forget_expired()
+    if desk.quota is not None:
+        desk.quota.forget_rested()
     # Behind what must be done: a file that cannot be read ends this.
     desk.metrics.expiring(tokens.expiring(_SOON))
     for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
@@ -126,6 +128,8 @@ def embedded_defaults(settings: Settings) -> list[str]:
         unfit.append("the keys are in the local keystore, readable by whoever reads its files")
     if settings.database_url is None or settings.database_url.get_secret_value().startswith("sqlite"):
         unfit.append("the database is SQLite")
+    if settings.token_pepper is None:
+        unfit.append("the key that tokens are hashed with was made here: VISARD_TOKEN_PEPPER is not set")
     return unfit
 
 
