@@ -1,7 +1,6 @@
 """``POST /v1/recover``: the originals, for who may have them; every attempt is in the audit log."""
 
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated
 
@@ -57,14 +56,13 @@ MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
 @router.post("/recover", include_in_schema=False)
 async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -> Response:
     """Answer with the image."""
-    with ExitStack() as place:
-        try:
-            place.enter_context(desk.workers.admitted())
-            form, ask = await _read(request, desk, principal)
-        except VisardError as error:
-            await log_unread(request, desk, principal, error)
-            raise
-        return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
+    try:
+        desk.workers.admit(request)
+        form, ask = await _read(request, desk, principal)
+    except VisardError as error:
+        await log_unread(request, desk, principal, error)
+        raise
+    return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
 
 
 async def _read(request: Request, desk: Desk, principal: Principal) -> tuple[Form, RecoverRequest]:
