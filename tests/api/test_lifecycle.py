@@ -157,9 +157,12 @@ def test_a_place_is_held_until_the_answer_is_taken_or_stands_still(reads: bool, 
         if not reads and "body" in message:
             await asyncio.Event().wait()
 
+    async def ask() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await service.app(_scope(service, "/v1/anonymize", "all"), receive, send)
+
     with _at(service, impatient), ThreadPoolExecutor(1) as thread:
-        asked = thread.submit(asyncio.run, service.app(_scope(service, "/v1/anonymize", "all"), receive, send))
-        asked.result(PATIENCE_S)
+        thread.submit(asyncio.run, ask()).result()
     _, *pieces = sent
     assert {taken for *_, taken in sent} == {1}
     assert [more for _, more, _ in pieces] == ([True] * (len(pieces) - 1) + [False] if reads else [True])
