@@ -112,6 +112,7 @@ def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
     in_turn(
         lambda: _tidy(desk),
         desk.replays.forget_expired,
+        lambda: _forget_quotas(desk),
         lambda: desk.metrics.expiring(tokens.expiring(_SOON)),
         lambda: _watch_certificates(settings, desk.metrics),
     )
@@ -123,6 +124,11 @@ def _tidy(desk: Desk) -> None:
     except AuditUnavailable:
         desk.metrics.audit_failed()
         raise
+
+
+def _forget_quotas(desk: Desk) -> None:
+    if desk.quota is not None:
+        desk.quota.forget_rested()
 
 
 def _watch_certificates(settings: Settings, metrics: Metrics) -> None:
@@ -138,6 +144,8 @@ def embedded_defaults(settings: Settings) -> list[str]:
         unfit.append("the keys are in the local keystore, readable by whoever reads its files")
     if settings.database_url is None or settings.database_url.get_secret_value().startswith("sqlite"):
         unfit.append("the database is SQLite")
+    if settings.token_pepper is None:
+        unfit.append("the key that tokens are hashed with was made here: VISARD_TOKEN_PEPPER is not set")
     return unfit
 
 

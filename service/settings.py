@@ -145,7 +145,7 @@ class Settings(BaseSettings):
 
     token_pepper: SecretStr | None = None
     """The key that tokens are hashed with: 64 hexadecimal digits, the same for all replicas, as from
-    `openssl rand -hex 32`; made below the home directory if unset."""
+    `openssl rand -hex 32`; made below the home directory if unset, which production refuses."""
 
     oidc_issuer: str | None = None
     """Of the JWTs that are accepted besides our own tokens, exactly as in `iss`; none are if unset."""
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     """Seconds for which an answer is kept, to be given again under its `Idempotency-Key`."""
 
     upload_timeout: PositiveFloat = 60.0
-    """Seconds a request body may take to arrive."""
+    """Seconds a request body may take to arrive, and an answer may stand still because its caller does not read."""
 
     audit_timeout: float = Field(default=10.0, ge=2)
     """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""

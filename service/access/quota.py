@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, case, select
+from sqlalchemy import Connection, Engine, case, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from service.access.principal import Principal
@@ -51,6 +51,12 @@ class Quota:
             if not self._paid(connection, key, now):
                 until = connection.execute(select(quotas.c.paid_until).where(quotas.c.id == key)).scalar_one()
                 raise RateExceeded(-(-(until + self._share - _MINUTE - now) // 1_000_000))
+
+    def forget_rested(self) -> None:
+        """Delete the rows of callers who have a whole minute's requests again, as without one."""
+        rested = select(quotas.c.id).where(quotas.c.paid_until <= self._now()).with_for_update(skip_locked=True)
+        with writing(self._engine) as connection:
+            connection.execute(delete(quotas).where(quotas.c.id.in_(rested)))
 
     def _paid(self, connection: Connection, key: bytes, now: int) -> bool:
         """One statement, so that of two replicas at once both are counted."""

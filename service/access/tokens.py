@@ -109,7 +109,7 @@ class TokenStore:
             "created": now,
             "expires": expires,
         }
-        with transaction(self._engine) as connection:
+        with writing(self._engine) as connection:
             if connection.execute(select(tables.tenants).where(tables.tenants.c.name == tenant)).first() is None:
                 raise TenantUnknown("there is no such tenant")
             connection.execute(insert(_table).values(digest=self._digest(token), **row))

@@ -40,8 +40,9 @@ router = APIRouter(tags=["images"])
         parameters=(
             header_parameter(
                 HEADER,
-                "Sent again with the same image and fields, a request is given the same answer. Any string of the"
-                " caller's own, a UUID for instance; it is remembered for a day unless configured otherwise.",
+                "Sent again with the same image and fields, a request is given the same answer, if there is a record"
+                " of it. Any string of the caller's own, a UUID for instance; it is remembered for a day unless"
+                " configured otherwise.",
                 pattern=PATTERN,
                 examples=["8e03978e-40d5-43dd-bc93-6894a57f9324"],
             ),
@@ -54,26 +55,27 @@ async def anonymize_image(request: Request, desk: AtDesk, principal: MayAnonymiz
     """Answer with the image, or with JSON that holds it."""
     as_json = wants_json(request.headers.get("accept", ""))
     key = key_of(request)
-    with desk.workers.admitted():
-        form = await read_form(request, AnonymizeForm.names(), desk.limits)
-        choices = AnonymizeForm.of(form.fields)
+    desk.workers.admit(request)
+    form = await read_form(request, AnonymizeForm.names(), desk.limits)
+    choices = AnonymizeForm.of(form.fields)
+
+    def carry_out(gone: threading.Event) -> Response:
         once = None if key is None else Once(key, principal, digest_of(form, as_json))
+        return answered_once(once, desk.replays, lambda: _carry_out(form, choices, as_json, desk, principal, gone))
 
-        def carry_out(gone: threading.Event) -> Response:
-            return answered_once(once, desk.replays, lambda: _carry_out(form, choices, as_json, desk, principal, gone))
-
-        return await desk.workers.run(request, carry_out)
+    return await desk.workers.run(request, carry_out)
 
 
 def _carry_out(
     form: Form, choices: AnonymizeForm, as_json: bool, desk: Desk, principal: Principal, gone: threading.Event
-) -> Response:
+) -> tuple[Response, bool]:
+    """The answer, and whether it may be kept: without a record it may show the caller's faces as they are."""
     if gone.is_set():
         raise CallerGone("the caller did not wait for the answer")
     ask = AnonymizeRequest(tenant=principal.tenant, **dict(choices))
     made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
     desk.metrics.handled("anonymize", len(made.faces))
-    return _json(made) if as_json else _image(made)
+    return _json(made) if as_json else _image(made), made.record is not None
 
 
 def _image(made: Anonymized) -> Response:

@@ -31,16 +31,16 @@ MayApprove = Annotated[Principal, Depends(AllowedOrEntry(Scope.APPROVE, Kind.APP
 )
 async def approve_recovery(request: Request, desk: AtDesk, principal: MayApprove) -> Response:
     """Answer with the approval."""
-    with desk.workers.admitted():
-        form = await read_json(request, ApprovalForm, desk.limits.seconds)
-        ask = ApproveRequest(
-            tenant=principal.tenant,
-            subject=principal.subject,
-            request=request.state.request_id,
-            client=client_of(request),
-            **dict(form),
-        )
-        made = await desk.workers.run(request, lambda _: approve(ask, desk.parts))
+    desk.workers.admit(request)
+    form = await read_json(request, ApprovalForm, desk.limits.seconds)
+    ask = ApproveRequest(
+        tenant=principal.tenant,
+        subject=principal.subject,
+        request=request.state.request_id,
+        client=client_of(request),
+        **dict(form),
+    )
+    made = await desk.workers.run(request, lambda _: approve(ask, desk.parts))
     return Response(_answer(made).model_dump_json(), 201, media_type="application/json")
 
 

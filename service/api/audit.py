@@ -1,7 +1,7 @@
 """``GET /v1/audit/...``: the log of the caller's own tenant, and proofs that it was only ever added to."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -51,9 +51,12 @@ async def list_entries(
     """Answer with a page."""
     wanted = Filter(**{name: value for name, value in dict(query).items() if name not in ("limit", "cursor")})
     after = None if query.cursor is None else int(query.cursor)
-    page = await _read(request, desk, lambda: desk.parts.audits.page(principal.tenant, wanted, query.limit, after))
-    cursor = None if page.next is None else str(page.next)
-    return _answer(EntryPage(entries=list(map(_logged, page.entries)), next=cursor))
+
+    def read() -> Response:
+        page = desk.parts.audits.page(principal.tenant, wanted, query.limit, after)
+        return _page(page.entries, None if page.next is None else str(page.next))
+
+    return await _read(request, desk, read)
 
 
 @router.get(
@@ -70,10 +73,14 @@ async def get_entries(
     attempt: AttemptId,
 ) -> Response:
     """Answer with the entries of an id."""
-    found = await _read(request, desk, lambda: desk.parts.audits.of_attempt(principal.tenant, attempt))
-    if not found:
-        raise AuditEntryUnknown("the log has no entry of this id")
-    return _answer(EntryPage(entries=list(map(_logged, found)), next=None))
+
+    def read() -> Response:
+        found = desk.parts.audits.of_attempt(principal.tenant, attempt)
+        if not found:
+            raise AuditEntryUnknown("the log has no entry of this id")
+        return _page(found, None)
+
+    return await _read(request, desk, read)
 
 
 @router.get(
@@ -123,8 +130,12 @@ async def get_consistency(
 
 async def _read(request: Request, desk: Desk, call: Callable[[], _T]) -> _T:
     """A long log takes its time: bounded in number like any other work."""
-    with desk.workers.admitted():
-        return await desk.workers.run(request, lambda _: call())
+    desk.workers.admit(request)
+    return await desk.workers.run(request, lambda _: call())
+
+
+def _page(entries: Iterable[StoredEntry], cursor: str | None) -> Response:
+    return _answer(EntryPage(entries=list(map(_logged, entries)), next=cursor))
 
 
 def _logged(entry: StoredEntry) -> LoggedEntry:

@@ -39,7 +39,7 @@ class UploadLimits:
 
     Attributes:
         max_bytes: of the whole body.
-        seconds: from its first byte to its last.
+        seconds: from its first byte to its last; an answer may stand still as long.
     """
 
     max_bytes: int = 64 << 20

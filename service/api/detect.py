@@ -29,10 +29,10 @@ router = APIRouter(tags=["images"])
 )
 async def detect_faces(request: Request, desk: AtDesk, principal: MayAnonymize) -> Response:
     """Answer with the boxes, best first."""
-    with desk.workers.admitted():
-        form = await read_form(request, DetectForm.names(), desk.limits)
-        choices = DetectForm.of(form.fields)
-        return await desk.workers.run(request, lambda gone: _carry_out(form, choices, desk, gone))
+    desk.workers.admit(request)
+    form = await read_form(request, DetectForm.names(), desk.limits)
+    choices = DetectForm.of(form.fields)
+    return await desk.workers.run(request, lambda gone: _carry_out(form, choices, desk, gone))
 
 
 def _carry_out(form: Form, choices: DetectForm, desk: Desk, gone: threading.Event) -> Response:

@@ -1,9 +1,12 @@
-"""Around every request: its id, its log line, its metrics, its trace, and an answer whatever happens."""
+"""Around every request: its id, what it holds, its log line, its metrics, its trace, and an answer whatever happens."""
 
+import asyncio
 import logging
 import re
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +19,7 @@ from service.tracing import RequestTrace
 _HEADER = "X-Request-Id"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _UNMATCHED = "unmatched"
+_PIECE = 64 << 10
 _log = logging.getLogger("visard.access")
 
 
@@ -33,21 +37,30 @@ class Envelope:
         desk: Desk = scope["app"].state.desk
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
-        with desk.tracing.request(headers) as trace, about(request_id, trace.id):
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        with desk.tracing.request(headers) as trace, about(request_id, trace.id), ExitStack() as held:
+            state["held"] = held
             await self._answer(scope, receive, send, desk, trace)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, desk: Desk, trace: RequestTrace) -> None:
         request_id = scope["state"]["request_id"]
-        began, status = time.perf_counter(), 0
+        began, status, stuck = time.perf_counter(), 0, False
         desk.metrics.began()
 
         async def stamped(message: Message) -> None:
-            nonlocal status
+            nonlocal status, stuck
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _stamp(MutableHeaders(scope=message), request_id)
-            await send(message)
+            for piece in () if stuck else _pieces(message):
+                try:
+                    async with asyncio.timeout(desk.limits.seconds):
+                        await send(piece)
+                except TimeoutError:
+                    # As with a caller who left: the rest is not sent, and the server closes the connection.
+                    stuck = True
+                    return
 
         try:
             await self._app(scope, receive, stamped)
@@ -57,6 +70,17 @@ class Envelope:
                 await fault(request_id)(scope, receive, stamped)
         finally:
             _account(scope, desk, trace, status or 499, time.perf_counter() - began)
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    """A body in pieces: the server takes one when its caller has taken those before, and a whole one at once."""
+    body, more = message.get("body", b""), message.get("more_body", False)
+    if len(body) <= _PIECE:
+        yield message
+        return
+    for start in range(0, len(body), _PIECE):
+        end = start + _PIECE
+        yield {**message, "body": body[start:end], "more_body": more or end < len(body)}
 
 
 def _account(scope: Scope, desk: Desk, trace: RequestTrace, status: int, seconds: float) -> None:

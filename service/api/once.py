@@ -59,8 +59,11 @@ def digest_of(form: Form, as_json: bool) -> bytes:
     return hashlib.sha256(json.dumps([image, sorted(form.fields.items()), as_json]).encode()).digest()
 
 
-def answered_once(once: Once | None, replays: ReplayStore, answer: Callable[[], Response]) -> Response:
+def answered_once(once: Once | None, replays: ReplayStore, answer: Callable[[], tuple[Response, bool]]) -> Response:
     """The answer kept under a key, or the one that ``answer`` makes.
+
+    Args:
+        answer: makes it, and says whether it may be kept.
 
     Raises:
         IdempotencyKeyReused: the key belongs to another request.
@@ -68,17 +71,20 @@ def answered_once(once: Once | None, replays: ReplayStore, answer: Callable[[], 
         DatabaseUnavailable: the database failed; nothing was answered.
     """
     if once is None:
-        return answer()
+        return answer()[0]
     claim = replays.begin(once.caller.tenant, once.caller.subject, once.key, once.request)
     if isinstance(claim, Answer):
         return Response(claim.body, headers={**claim.headers, REPLAYED: "true"}, media_type=claim.kind)
+    kept = False
     try:
-        made = answer()
-    except BaseException:
-        # If even that fails, the claim ends by itself.
-        with suppress(DatabaseUnavailable):
-            replays.release(claim)
-        raise
-    headers = {name: value for name, value in made.headers.items() if name.startswith(_OURS)}
-    replays.keep(claim, Answer(made.media_type or "", headers, bytes(made.body)))
+        made, may_be_kept = answer()
+        if may_be_kept:
+            headers = {name: value for name, value in made.headers.items() if name.startswith(_OURS)}
+            replays.keep(claim, Answer(made.media_type or "", headers, bytes(made.body)))
+            kept = True
+    finally:
+        if not kept:
+            # If even that fails, the claim ends by itself.
+            with suppress(DatabaseUnavailable):
+                replays.release(claim)
     return made

@@ -38,9 +38,9 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
 )
 async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record: RecordId) -> Response:
     """Answer with the facts; another tenant's record is an unknown one."""
-    with desk.workers.admitted():
-        ask = _about(record, request, principal)
-        stored = await desk.workers.run(request, lambda _: inspect(ask, desk.parts))
+    desk.workers.admit(request)
+    ask = _about(record, request, principal)
+    stored = await desk.workers.run(request, lambda _: inspect(ask, desk.parts))
     answer = KnownRecord(
         record=stored.id,
         created=stored.created,
@@ -63,9 +63,9 @@ async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record
 )
 async def erase_record(request: Request, desk: AtDesk, principal: MayErase, record: RecordId) -> Response:
     """Answer with what is gone."""
-    with desk.workers.admitted():
-        ask = _about(record, request, principal)
-        what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
+    desk.workers.admit(request)
+    ask = _about(record, request, principal)
+    what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
     return Response(ErasedRecord(record=record, erased=what).model_dump_json(), media_type="application/json")
 
 

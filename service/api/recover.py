@@ -1,7 +1,6 @@
 """``POST /v1/recover``: the originals, for who may have them; every attempt is in the audit log."""
 
 import threading
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated
 
@@ -57,15 +56,14 @@ MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
 async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -> Response:
     """Answer with the image."""
     form = None
-    with ExitStack() as place:
-        try:
-            place.enter_context(desk.workers.admitted())
-            form = await read_form(request, RecoverForm.names(), desk.limits)
-            ask = _asked(form, request, principal)
-        except VisardError as error:
-            await log_unread(request, desk, principal, error, form)
-            raise
-        return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
+    try:
+        desk.workers.admit(request)
+        form = await read_form(request, RecoverForm.names(), desk.limits)
+        ask = _asked(form, request, principal)
+    except VisardError as error:
+        await log_unread(request, desk, principal, error, form)
+        raise
+    return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
 
 
 def _asked(form: Form, request: Request, principal: Principal) -> RecoverRequest:

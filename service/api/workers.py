@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
@@ -65,9 +64,8 @@ class Workers:
         """Operations that no thread has begun."""
         return max(0, self._operations - self._threads)
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Hold a place; on the event loop's thread only.
+    def admit(self, request: Request) -> None:
+        """Hold a place until the request is over; on the event loop's thread only.
 
         Raises:
             EngineBusy: all are taken.
@@ -75,10 +73,10 @@ class Workers:
         if self._admitted >= self._limit:
             raise EngineBusy("too many requests at once: try again later")
         self._admitted += 1
-        try:
-            yield
-        finally:
-            self._admitted -= 1
+        request.state.held.callback(self._leave)
+
+    def _leave(self) -> None:
+        self._admitted -= 1
 
     async def quickly(self, call: Callable[[], _T]) -> _T:
         """Run a look-up.
@@ -131,8 +129,9 @@ class Workers:
             self._on_failed(error)
 
     def close(self) -> None:
-        """Let what runs end, finish what answers left to be done, and start nothing more."""
-        self._slow.shutdown(cancel_futures=True)
+        """Let operations end, finish what answers left to be done, and start nothing more."""
+        # Those that still wait for a thread, too: their callers are gone, and what they asked for belongs into the log.
+        self._slow.shutdown()
         self._closing.set()
         self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)

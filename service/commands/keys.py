@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from service.assembly import Custody, open_custody
+from service.commands.exits import REFUSED
 from service.commands.operator import operator
 from service.environment import read_secret
 from service.keys.local import LocalKeyStore
@@ -19,6 +20,12 @@ from service.settings import Settings
 _tenant = click.option("--tenant", required=True)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _version = click.IntRange(1, 2**32 - 1)
+
+
+class _Declined(click.ClickException):
+    """The person who was asked said no."""
+
+    exit_code = REFUSED
 
 
 @click.group()
@@ -109,11 +116,9 @@ def _shred(tenant: str, version: int, custody: Custody, reason: str) -> None:
 
 def _confirm(tenant: str, chosen: dict[int, int]) -> None:
     versions = ", ".join(map(str, chosen))
-    click.confirm(
-        f"Destroy key version {versions} of {tenant}? {sum(chosen.values())} images can then never be recovered",
-        abort=True,
-        err=True,
-    )
+    question = f"Destroy key version {versions} of {tenant}? {sum(chosen.values())} images can then never be recovered"
+    if not click.confirm(question, err=True):
+        raise _Declined("nothing was destroyed")
 
 
 def _facts(one: KeyVersion, images: int, newest: bool) -> dict[str, Any]:

@@ -24,6 +24,7 @@ _PATIENCE = "visard_patience"
 _LISTENER = "visard_listener"
 _SERVER_SHARE = 0.8
 """Of a caller's patience: a server that waits for a lock is to give up before its caller gives up the server."""
+_TIMEOUTS = ("lock_timeout", "statement_timeout")
 _PRAGMAS = (
     f"busy_timeout={_PATIENCE_S * 1000}",
     "journal_mode=WAL",
@@ -90,25 +91,32 @@ def writing(engine: Engine, patience: float | None = None) -> Iterator[Connectio
     options = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE", _PATIENCE: seconds})
     with _translated(), _within(engine, seconds), options.begin() as connection:
         if connection.dialect.name != SQLITE:
-            for setting in ("lock_timeout", "statement_timeout"):
-                connection.exec_driver_sql(f"SET LOCAL {setting} = {_milliseconds(seconds * _SERVER_SHARE)}")
+            _limit(connection, seconds * _SERVER_SHARE, *_TIMEOUTS)
         yield connection
 
 
 @contextmanager
-def exclusive(engine: Engine, name: str) -> Iterator[Connection]:
+def exclusive(engine: Engine, name: str, *, unhurried: bool = False) -> Iterator[Connection]:
     """A transaction that runs alone among those of the same name, across processes.
 
     On PostgreSQL it holds an advisory lock until it ends; on SQLite it is the only writer. What it reads is
-    therefore still true when it writes. It may take its time, as a migration does.
+    therefore still true when it writes.
+
+    Args:
+        unhurried: it may take its time, as a migration does, and only its waits for locks end.
 
     Raises:
-        DatabaseUnavailable: as for ``transaction``, or others kept the lock for too long.
+        DatabaseUnavailable: as for ``writing``, or others kept the lock for too long.
     """
+    seconds = _patience_of(engine)
     immediate = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-    with _translated(), immediate.begin() as connection:
+    within = nullcontext() if unhurried else _within(engine, seconds)
+    with _translated(), within, immediate.begin() as connection:
         if connection.dialect.name != SQLITE:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE_S}s'")
+            if unhurried:
+                _limit(connection, _PATIENCE_S, "lock_timeout")
+            else:
+                _limit(connection, seconds * _SERVER_SHARE, *_TIMEOUTS)
             connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
         yield connection
 
@@ -199,6 +207,11 @@ def _within(
     if listener is None:
         return nullcontext()
     return patient.patience(listener, whole_s=max(whole_s, patient.LEAST_S), each_s=each_s)
+
+
+def _limit(connection: Connection, seconds: float, *settings: str) -> None:
+    for setting in settings:
+        connection.exec_driver_sql(f"SET LOCAL {setting} = {_milliseconds(seconds)}")
 
 
 def _milliseconds(seconds: float) -> int:

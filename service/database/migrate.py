@@ -29,7 +29,7 @@ def upgrade(engine: Engine) -> list[str]:
     Raises:
         DatabaseUnavailable: the database failed, or holds a schema this version does not know.
     """
-    with exclusive(engine, "visard-migrations") as connection:
+    with exclusive(engine, "visard-migrations", unhurried=True) as connection:
         config = migration_config(connection)
         held = MigrationContext.configure(connection).get_current_revision()
         try:

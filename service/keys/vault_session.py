@@ -19,6 +19,7 @@ _T = TypeVar("_T")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 _STANDBY, _PERFORMANCE_STANDBY = 429, 473
 _LOGIN_FAILED = "this service cannot log in to the key custody now"
+_DENIED = "the key custody denies this service the request"
 _NOT_ACCEPTED = "the key custody does not accept the credentials of this service"
 
 
@@ -39,6 +40,7 @@ class VaultSession:
         self._lock = threading.Lock()
         self._lease: Lease | None = None
         self._logins = 0
+        self._failed = False
         self._stops: list[Callable[[], None]] = []
 
     def __repr__(self) -> str:
@@ -97,7 +99,7 @@ class VaultSession:
         self.read(_look_up)
 
     def lease(self) -> Lease | None:
-        """The token in use; None before the first login and after a failed one."""
+        """The token in use; None before the first login, and after a failed one if it is no longer taken."""
         return self._lease
 
     def prolong(self) -> None:
@@ -115,7 +117,8 @@ class VaultSession:
                     if self._logins == seen:
                         self._lease = fresh
                 return
-        self._log_in(seen)
+        # If that fails, the token serves for the rest of its life.
+        self._log_in(seen, keep=True)
 
     def at_close(self, stop: Callable[[], None]) -> None:
         """Have something stopped when the session is closed."""
@@ -144,6 +147,10 @@ class VaultSession:
             return attempt(self._client, request)
         except VaultDenied:
             pass
+        # A login for each request that a policy denies would leave as many tokens behind. What was looked up is the
+        # token that was denied only if nobody has logged in since.
+        if self._is_taken() and self._logins == seen:
+            raise KeysForbidden(_DENIED)
         # A denied request was not carried out: it may be repeated, whatever it is.
         self._log_in(seen)
         try:
@@ -151,20 +158,34 @@ class VaultSession:
         except VaultDenied:
             pass
         # With a token that is known to be valid.
-        raise KeysForbidden("the key custody denies this service the request")
+        raise KeysForbidden(_DENIED)
 
-    def _log_in(self, seen: int) -> int:
-        """Log in, unless somebody has since ``seen`` was counted; returns the count now."""
+    def _is_taken(self) -> bool:
+        try:
+            attempt(self._client, _look_up)
+        except (VaultDenied, VaultRejected, VaultMissing):
+            return False
+        return True
+
+    def _log_in(self, seen: int, *, keep: bool = False) -> int:
+        """Log in, unless somebody has since ``seen`` was counted; returns the count now.
+
+        Args:
+            keep: the token so far until there is a new one.
+        """
         with self._lock:
             if self._logins != seen:
-                if self._lease is None:
+                if self._failed:
                     # It just failed for another thread: do not line up to wait for the same again.
                     raise VaultTransient(_LOGIN_FAILED)
                 return self._logins
             self._logins += 1
-            self._lease = None
+            self._failed = True
+            if not keep:
+                self._lease = None
             self._lease = lease = self._checked(self._anonymous, self._login)
             self._client.token = lease.token
+            self._failed = False
             return self._logins
 
     def _checked(self, client: Client, request: Callable[[Client], _T]) -> _T:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Engine, delete, false, func, insert, or_, select, update
 
 from service.custodian import Custodian
-from service.database.engine import settle_erasure, transaction
+from service.database.engine import settle_erasure, transaction, writing
 from service.database.tables import records, removed_records
 
 _PURGED_AT_ONCE = 500
@@ -107,7 +107,7 @@ class RecordStore:
         Raises:
             DatabaseUnavailable: not done, or done and the old bytes not yet overwritten; doing it again helps.
         """
-        with transaction(self._engine) as connection:
+        with writing(self._engine) as connection:
             mine = _owned(tenant, record_id) & ~records.c.erasable
             found = connection.execute(update(records).where(mine).values(seal=None, secret=None)).rowcount > 0
         settle_erasure(self._engine)
@@ -119,7 +119,7 @@ class RecordStore:
         Raises:
             DatabaseUnavailable: not done, or done and the old bytes not yet overwritten; doing it again helps.
         """
-        with transaction(self._engine) as connection:
+        with writing(self._engine) as connection:
             found = self._remove(connection, _owned(tenant, record_id), 1) > 0
         settle_erasure(self._engine)
         return found
@@ -132,7 +132,7 @@ class RecordStore:
         """
         purged, expired = 0, records.c.expires <= self._now()
         while True:
-            with transaction(self._engine) as connection:
+            with writing(self._engine) as connection:
                 removed = self._remove(connection, expired, _PURGED_AT_ONCE)
             purged += removed
             if removed < _PURGED_AT_ONCE:

@@ -7,12 +7,13 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from service.access.principal import Principal
 from service.access.quota import Quota
-from service.database.engine import make_engine
+from service.database.engine import make_engine, transaction
 from service.database.migrate import upgrade
+from service.database.tables import quotas
 from service.errors import RateExceeded
 
 SECOND = 1_000_000
@@ -51,6 +52,25 @@ def test_a_minutes_requests_and_no_more(database: Engine) -> None:
     assert [allowed(quota) for _ in range(2)] == [True, False]
     clock.time += 600 * SECOND
     assert [allowed(quota) for _ in range(7)] == [True] * 6 + [False]
+
+
+def test_who_rested_leaves_no_row(database: Engine) -> None:
+    clock = Clock()
+    quota = Quota(database, 6, clock)
+    assert allowed(quota, Principal("bob", "acme", frozenset()))
+    assert [allowed(quota) for _ in range(7)] == [True] * 6 + [False]
+    clock.time += 10 * SECOND
+    quota.forget_rested()
+    assert rows(database) == 1
+    assert [allowed(quota) for _ in range(2)] == [True, False]
+    clock.time += 60 * SECOND
+    quota.forget_rested()
+    assert rows(database) == 0
+
+
+def rows(database: Engine) -> int:
+    with transaction(database) as connection:
+        return connection.execute(select(func.count()).select_from(quotas)).scalar_one()
 
 
 def test_callers_do_not_share(database: Engine) -> None:

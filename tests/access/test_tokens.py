@@ -23,6 +23,7 @@ from service.errors import (
     TokenInvalid,
     TokenUnknown,
 )
+from tests.interference import interference
 
 PEPPER = bytes(range(32))
 START = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -60,6 +61,11 @@ def test_a_token_lets_its_subject_in(tokens: TokenStore) -> None:
     _, camera = tokens.create("globex", "camera 7", [Scope.ANONYMIZE])
     assert tokens.authenticate(alice) == Principal("alice", "acme", BOTH)
     assert tokens.authenticate(camera) == Principal("camera 7", "globex", frozenset({Scope.ANONYMIZE}))
+
+
+def test_a_token_is_made_while_others_write(tokens: TokenStore, database: Engine) -> None:
+    with interference(database):
+        tokens.create("acme", "alice", BOTH)
 
 
 def test_tokens_are_recognisable_and_long_and_never_the_same(tokens: TokenStore) -> None:

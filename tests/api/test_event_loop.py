@@ -1,13 +1,15 @@
-"""The database is never asked on the event loop: whoever waits for it, the others are answered meanwhile."""
+"""Nothing that takes its time runs on the event loop: whoever waits for it, the others are answered meanwhile."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from sqlalchemy import Engine, event
 
+from service.api.once import digest_of
+from service.audit.reading import read_body
 from tests.api.conftest import Service
 
 SOON = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -60,3 +62,22 @@ def test_no_statement_runs_on_the_event_loop(
     assert statuses == [200, 200, 200, 404, 403, 401, 422, 201, 200, 200, 200, 200, 200, 200, 200]
     assert len(askers) > 100
     assert set(askers) == {None}
+
+
+@pytest.mark.parametrize(("where", "real"), [("anonymize.digest_of", digest_of), ("audit.read_body", read_body)])
+def test_nothing_that_is_as_long_as_its_input_runs_there(
+    where: str, real: Callable[..., object], service: Service, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loops: list[object] = []
+
+    def noted(*arguments: object) -> object:
+        loops.append(asyncio._get_running_loop())
+        return real(*arguments)
+
+    monkeypatch.setattr(f"service.api.{where}", noted)
+    made = service.post("/v1/anonymize", "all", photo, headers={"Idempotency-Key": where})
+    attempt = service.post("/v1/recover", "all", made.content, reason="test").headers["x-visard-audit"]
+    for path in ("/v1/audit/entries", f"/v1/audit/entries/{attempt}"):
+        assert service.request("GET", path, "audit").status_code == 200
+    assert loops
+    assert set(loops) == {None}

@@ -105,21 +105,44 @@ def test_a_failed_request_does_not_use_its_key_up(service: Service, photo: bytes
     assert keyed(service, key, photo).status_code == 200
 
 
-class _CannotKeep:
-    """A store whose database fails between the work and the answer, as in a crash."""
+@pytest.mark.parametrize("headers", [{}, {"Accept": "application/json"}])
+def test_an_answer_that_may_be_the_callers_own_photo_is_not_kept(
+    headers: dict[str, str], service: Service, grey: bytes
+) -> None:
+    key, before = str(uuid4()), answers_kept(service)
+    for _ in range(2):
+        answer = keyed(service, key, grey, no_faces="pass", headers=headers)
+        assert (answer.status_code, "x-visard-replayed" in answer.headers) == (200, False)
+    assert answers_kept(service) == before
 
-    def __init__(self, real: ReplayStore) -> None:
+
+def answers_kept(service: Service) -> int:
+    with transaction(service.desk.replays._engine) as connection:
+        return connection.execute(select(func.count()).select_from(replays)).scalar_one()
+
+
+class _CannotKeep:
+    """A store whose database fails between the work and the answer; in a crash it does not come back either."""
+
+    def __init__(self, real: ReplayStore, *, crash: bool) -> None:
         self.begin = real.begin
+        self.release = self.keep if crash else real.release
 
     def keep(self, *_: object) -> None:
         raise DatabaseUnavailable("the database did not carry out the request")
 
-    release = keep
+
+def test_what_cannot_be_kept_may_be_tried_again_at_once(service: Service, photo: bytes) -> None:
+    desk, key = service.desk, str(uuid4())
+    with _at(service, replace(desk, replays=_CannotKeep(desk.replays, crash=False))):
+        assert_problem(keyed(service, key, photo), 503, "database-unavailable")
+    made = keyed(service, key, photo)
+    assert (made.status_code, "x-visard-replayed" in made.headers) == (200, False)
 
 
 def test_what_cannot_be_kept_is_not_given_and_the_key_is_not_lost(service: Service, photo: bytes) -> None:
     desk, key = service.desk, str(uuid4())
-    with _at(service, replace(desk, replays=_CannotKeep(desk.replays))):
+    with _at(service, replace(desk, replays=_CannotKeep(desk.replays, crash=True))):
         assert_problem(keyed(service, key, photo), 503, "database-unavailable")
     assert_problem(keyed(service, key, photo), 409, "request-in-progress")
     later = ReplayStore(desk.replays._engine, timedelta(days=1), now=lambda: datetime.now(UTC) + LEASE)

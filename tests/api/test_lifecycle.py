@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from service.api import Desk
+from service.api import Desk, UploadLimits
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.app import create_app
@@ -76,9 +76,14 @@ async def _leave_during(service: Service, path: str, token: str, body: bytes, pa
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
+    await service.app(_scope(service, path, token), receive, send)
+    return sent
+
+
+def _scope(service: Service, path: str, token: str) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {service.tokens[token]}", "content-type": FORM["Content-Type"]}
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -92,8 +97,6 @@ async def _leave_during(service: Service, path: str, token: str, body: bytes, pa
         "client": ("127.0.0.1", 1),
         "server": ("visard", 80),
     }
-    await service.app(scope, receive, send)
-    return sent
 
 
 @pytest.mark.parametrize("path", ["/v1/anonymize", "/v1/recover"])
@@ -141,6 +144,66 @@ def test_more_requests_than_admitted_are_told_to_come_back(service: Service, gre
     workers.close()
 
 
+@pytest.mark.parametrize("reads", [True, False])
+def test_a_place_is_held_until_the_answer_is_taken_or_stands_still(reads: bool, service: Service, photo: bytes) -> None:
+    desk, workers, sent = service.desk, Workers(threads=1, admitted=1), list[tuple[int, object, int]]()
+    impatient = replace(desk, workers=workers, limits=UploadLimits(seconds=PATIENCE_S if reads else 1.0))
+    bodies = [_part("image", photo) + END]
+
+    async def receive() -> dict[str, Any]:
+        if not bodies:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append((len(message.get("body", b"")), message.get("more_body"), workers.taken))
+        if not reads and "body" in message:
+            await asyncio.Event().wait()
+
+    async def ask() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await service.app(_scope(service, "/v1/anonymize", "all"), receive, send)
+
+    with _at(service, impatient), ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, ask()).result()
+    _, *pieces = sent
+    assert {taken for *_, taken in sent} == {1}
+    assert [more for _, more, _ in pieces] == ([True] * (len(pieces) - 1) + [False] if reads else [True])
+    assert all(length <= 64 << 10 for length, *_ in pieces)
+    assert workers.taken == 0
+    workers.close()
+
+
+def test_a_recovery_that_waits_when_the_service_stops_is_in_the_log(
+    service: Service, anonymized: httpx.Response
+) -> None:
+    desk, before = service.desk, len(service.entries())
+    part, workers = Gated(desk.parts.keys.record_key), Workers(threads=1, admitted=2)
+    narrow = replace(desk, parts=replace(desk.parts, keys=part), workers=workers)
+
+    async def stop_meanwhile() -> None:
+        transport = httpx.ASGITransport(service.app)
+        headers = {"Authorization": f"Bearer {service.tokens['all']}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://visard", headers=headers) as client:
+            form = {"files": {"image": anonymized.content}, "data": {"reason": "test", "fidelity": "generative"}}
+            asked = [asyncio.create_task(client.post("/v1/recover", **form)) for _ in range(2)]
+            await asyncio.to_thread(until, lambda: part.begun.is_set() and workers._slow._work_queue.qsize() == 1)
+            # As the server does once the deadline has passed.
+            for one in asked:
+                one.cancel()
+            await asyncio.wait(asked)
+            closing = asyncio.create_task(asyncio.to_thread(workers.close))
+            await asyncio.to_thread(until, lambda: workers._slow._shutdown)
+            part.gate.set()
+            await closing
+
+    with _at(service, narrow), ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
+    entries = service.entries()[before:]
+    assert sorted(entry["kind"] for entry in entries) == ["intent", "intent", "outcome", "outcome"]
+    assert {entry["detail"] for entry in entries if entry["kind"] == "outcome"} == {"caller-gone"}
+
+
 def test_readiness_names_the_part_that_is_not_well(service: Service) -> None:
     assert service.request("GET", "/readyz").json() == {
         "status": "ok",
@@ -170,7 +233,7 @@ def test_readiness_drops_while_draining(service: Service) -> None:
 
 
 def test_production_refuses_what_is_for_development(tmp_path: Path, small_bundle: Path) -> None:
-    with pytest.raises(NotForProduction, match=r"local keystore.*SQLite"):
+    with pytest.raises(NotForProduction, match=r"local keystore.*SQLite.*VISARD_TOKEN_PEPPER"):
         create_app(Settings(home=tmp_path, weights=small_bundle, env="production"))
 
 

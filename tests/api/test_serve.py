@@ -67,6 +67,7 @@ def test_from_start_to_stop(running: Process, photo: bytes, portrait: Pixels) ->
     assert running.process.wait(PATIENCE_S) == 0
     said = "".join(running.lines)
     assert "not for production: the keys" in said
+    assert "VISARD_TOKEN_PEPPER is not set" in said
     assert ("the database is SQLite" in said) == (running.installation.settings.database_url is None)
     logged = [json.loads(line) for line in running.lines]
     assert {"/v1/anonymize", "/v1/recover"} <= {line.get("route") for line in logged}

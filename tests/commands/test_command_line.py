@@ -184,3 +184,22 @@ def test_module_runs_as_a_process(folder: Path) -> None:
     assert done.returncode == 2
     assert done.stderr == "visard: no face to replace was found in the image\n"
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        ("VISARD_FOO", "1", 2),
+        ("VISARD_WEIGHTS", "/nowhere", 2),
+        ("VISARD_DATABASE_URL", "mysql://nowhere", 2),
+        ("VISARD_AUDIT_CHECKPOINT_URL", "nonsense", 2),
+        ("VISARD_ENV", "production", 3),
+    ],
+)
+def test_settings_that_do_not_fit_are_bad_usage_or_a_refusal(
+    variable: str, value: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert visard("serve") == code
+    err = capsys.readouterr().err
+    assert err.startswith("visard: ") and err.count("\n") == 1

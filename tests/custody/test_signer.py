@@ -17,7 +17,7 @@ from tests.custody.conftest import Start, photo, picture
 from tests.vault.running import Double
 
 DEADLINE_S = 2
-SLACK = 10
+SLACK = 5
 """A busy machine may take this many times longer; without a deadline it takes as long as Vault hangs."""
 
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, make_url, select
 
-from service.database.engine import make_engine, snapshot, transaction, writing
+from service.database.engine import exclusive, make_engine, snapshot, transaction, writing
 from service.database.patience import Listener, connect, patience
 from service.errors import DatabaseUnavailable
 from tests.conftest import PostgresServer
@@ -27,12 +27,16 @@ def _in_time(call: Callable[[], object]) -> BaseException | None:
         pool.shutdown(wait=False)
 
 
+def _alone(engine: Engine) -> AbstractContextManager[Connection]:
+    return exclusive(engine, "name")
+
+
 def _ask(engine: Engine, begin: Callable[..., AbstractContextManager[Connection]] = transaction) -> int:
     with begin(engine) as connection:
         return connection.execute(select(1)).scalar_one()
 
 
-@pytest.mark.parametrize("begin", [transaction, writing, snapshot])
+@pytest.mark.parametrize("begin", [transaction, writing, snapshot, _alone])
 def test_a_hung_server_is_given_up_and_used_again(
     begin: Callable[..., AbstractContextManager[Connection]], stoppable_postgres: PostgresServer
 ) -> None:

@@ -6,7 +6,7 @@ from tests.drills.depending import depending
 from tests.postgres import PostgresServer
 
 DEADLINE_S = 2
-SLACK = 10
+SLACK = 5
 """A busy machine may take this many times longer; without a deadline it takes as long as the database hangs."""
 
 

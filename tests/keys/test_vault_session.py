@@ -22,9 +22,7 @@ TENANT = "acme"
 def _approle(vault: Vault, **options: object) -> Iterator[AppRoleLogin]:
     """An AppRole with all rights on the engines of this run."""
     name = vault.name
-    rights = '{ capabilities = ["create", "read", "update", "list"] }'
-    policy = "\n".join(f'path "{mount}/*" {rights}' for mount in (vault.kv, vault.transit))
-    vault.ask("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+    _allow(vault, vault.kv, vault.transit)
     vault.ask("POST", f"sys/auth/{name}", {"type": "approle"})
     try:
         vault.ask("POST", f"auth/{name}/role/service", {"token_policies": [name], **options})
@@ -34,6 +32,13 @@ def _approle(vault: Vault, **options: object) -> Iterator[AppRoleLogin]:
     finally:
         vault.ask("DELETE", f"sys/auth/{name}")
         vault.ask("DELETE", f"sys/policies/acl/{name}")
+
+
+def _allow(vault: Vault, *mounts: str) -> None:
+    """Change the policy of the AppRole: all rights on these engines."""
+    rights = '{ capabilities = ["create", "read", "update", "list"] }'
+    policy = "\n".join(f'path "{mount}/*" {rights}' for mount in mounts)
+    vault.ask("PUT", f"sys/policies/acl/{vault.name}", {"policy": policy})
 
 
 def _ttl(seconds: int, longest: int) -> dict[str, str]:
@@ -123,6 +128,33 @@ def test_what_is_not_allowed_is_forbidden(vault: Vault) -> None:
             keys.record_key(TENANT, 1, b"c")
         with pytest.raises(KeysForbidden):
             keys.check()
+    session.close()
+
+
+def test_a_denial_costs_no_login(vault: Vault) -> None:
+    with _approle(vault) as login:
+        session = vault.session(login)
+        keys = vault.keys("kv", session)
+        keys.create(TENANT)
+        lease = session.lease()
+        _allow(vault, "nothing")
+        for _ in range(3):
+            with pytest.raises(KeysForbidden):
+                keys.record_key(TENANT, 1, b"c")
+        _allow(vault, vault.kv, vault.transit)
+        assert len(keys.record_key(TENANT, 1, b"c")) == 32
+        assert session.lease() == lease
+        session.close()
+
+
+def test_a_login_that_fails_does_not_end_a_token_that_still_works(vault: Vault, tmp_path: Path) -> None:
+    (file := tmp_path / "token").write_text(_token(vault, policies=["root"]))
+    session = vault.session(TokenFileLogin(file))
+    session.check()
+    file.unlink()
+    with pytest.raises(KeysUnavailable, match="cannot be read"):
+        session.prolong()
+    session.check()
     session.close()
 
 

@@ -13,6 +13,7 @@ from service.database.engine import make_engine
 from service.database.migrate import upgrade
 from service.errors import DatabaseUnavailable
 from service.records.store import RecordStore, StoredRecord
+from tests.interference import interference
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 DIGEST = b"d" * 32
@@ -72,6 +73,15 @@ def test_records_are_counted_by_key_version(store: RecordStore) -> None:
     store.add(dataclasses.replace(_stored(), custodian="vault-kv"))
     assert store.count_by_key_version("acme", "local") == {1: 1, 2: 2}
     assert store.count_by_key_version("acme", "vault-kv") == {1: 1}
+
+
+def test_erasure_does_not_fail_because_others_write(store: RecordStore, database: Engine) -> None:
+    deleted, expired = _stored(), dataclasses.replace(_stored(), expires=TIME)
+    for stored in (deleted, expired):
+        store.add(stored)
+    with interference(database):
+        assert store.delete("acme", deleted.id)
+        assert store.purge_expired() == 1
 
 
 def test_a_forgotten_seal_takes_its_secret_along_and_leaves_the_record(store: RecordStore) -> None:
