@@ -91,7 +91,8 @@ def test_vault_and_postgresql_are_fit_for_production(tmp_path: Path) -> None:
     def unfit(**values: Any) -> str:
         return " ".join(embedded_defaults(Settings(home=tmp_path, **values)))
 
-    url = "postgresql+psycopg://visard@db/visard"
-    assert unfit(keystore="vault", database_url=url) == ""
+    url, pepper = "postgresql+psycopg://visard@db/visard", "7a" * 32
+    assert unfit(keystore="vault", database_url=url, token_pepper=pepper) == ""
+    assert "VISARD_TOKEN_PEPPER" in unfit(keystore="vault", database_url=url)
     assert "keystore" in unfit(database_url=url)
     assert "SQLite" in unfit(keystore="vault") and "keystore" not in unfit(keystore="vault")
