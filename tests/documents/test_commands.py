@@ -119,6 +119,8 @@ def test_its_commands_run(
         "VISARD_HOME": str(tmp_path / "home"),
         "VISARD_WEIGHTS": str(small_bundle),
         "PORT": str(port),
+        # Beside other tests, threads that spin for each other take minutes for what takes seconds.
+        "OMP_NUM_THREADS": "1",
         "DATABASE": postgres_url.replace("+psycopg", ""),
     }
     done = subprocess.run(
