@@ -95,6 +95,7 @@ class Answer(Figures):
         exact: whether the face pixels came back as they were, when all was asked for.
         psnr: of the generative recovery inside the mask, dB; None when it was refused.
         ssim: of the same, over the rectangle around the mask.
+        confidence: that the service has in it.
         recovered: the generative recovery, as it is seen.
     """
 
@@ -103,6 +104,7 @@ class Answer(Figures):
     exact: bool
     psnr: float | None
     ssim: float | None
+    confidence: float | None
     recovered: Looked | None = None
 
 
@@ -148,19 +150,20 @@ def _made(sitter: Sitter, writing: str, studio: Studio) -> Made:
 
 def _try(sitter: Sitter, made: Made, case: Case, studio: Studio) -> tuple[Answer, Pixels | None]:
     owned = sitter.portrait.owner == 0
-    best, pixels = _asked(made, case, "best", studio)
+    best, _, pixels = _asked(made, case, "best", studio)
     exact = pixels is not None and bool(np.array_equal(pixels[owned], sitter.pixels[owned]))
-    generative, pixels = _asked(made, case, "generative", studio)
+    generative, confidence, pixels = _asked(made, case, "generative", studio)
+    answer = Answer(best=best, generative=generative, exact=exact, psnr=None, ssim=None, confidence=confidence)
     if pixels is None:
-        return Answer(best=best, generative=generative, exact=exact, psnr=None, ssim=None), None
+        return answer, None
     near, similar = psnr(pixels[owned], sitter.pixels[owned]), face_ssim(pixels, sitter)
-    return Answer(best=best, generative=generative, exact=exact, psnr=near, ssim=similar), pixels
+    return answer.model_copy(update={"psnr": near, "ssim": similar}), pixels
 
 
 def _asked(
     made: Made, case: Case, fidelity: Literal["best", "generative"], studio: Studio
-) -> tuple[str, Pixels | None]:
-    """What the service says, and the picture it hands out, read back from its file."""
+) -> tuple[str, float | None, Pixels | None]:
+    """What the service says, its confidence, and the picture it hands out, read back from its file."""
     data = made.file.read_bytes()
     given = studio.write(data if case.change is None else case.change(data), "changed")
     ask = RecoverRequest(
@@ -173,8 +176,9 @@ def _asked(
     try:
         answer = recover(given.read_bytes(), ask, studio.parts)
     except VisardError as refusal:
-        return f"refused: {type(refusal).__name__}", None
-    return _said(answer), as_bytes(studio.read(studio.write(answer.data, answer.format)).pixels)
+        return f"refused: {type(refusal).__name__}", None, None
+    shown = as_bytes(studio.read(studio.write(answer.data, answer.format)).pixels)
+    return _said(answer), answer.confidence, shown
 
 
 def _said(answer: Recovered) -> str:

@@ -40,7 +40,8 @@ class CaseFigures(Figures):
     Attributes:
         best, generative: how often each answer was given.
         exact: faces that came back bit by bit.
-        psnr: of generative recoveries, dB.
+        confidence: that the service has in generative recoveries.
+        psnr: of the same, dB.
         ssim: of the same, over the rectangle around the mask.
         identity: distance of the same from the original, to the recognizer.
         recognized: the same accepted as the original at the strictest FAR.
@@ -50,6 +51,7 @@ class CaseFigures(Figures):
     best: dict[str, int]
     generative: dict[str, int]
     exact: BoundedRate
+    confidence: Distribution
     psnr: Distribution
     ssim: Distribution
     identity: Distribution
@@ -157,6 +159,7 @@ def _case(
         exact=BoundedRate.counted(answer.exact for answer in answers),
         psnr=Distribution.over(answer.psnr for answer in answers if answer.psnr is not None),
         ssim=Distribution.over(answer.ssim for answer in answers if answer.ssim is not None),
+        confidence=Distribution.over(answer.confidence for answer in answers if answer.confidence is not None),
         identity=Distribution.over(apart),
         recognized=accepted(apart, limit),
         other=accepted(_distances(recovered, [others[result.photo] for result in results]), limit),

@@ -67,6 +67,7 @@ def tables(report: LfwReport, judged: Sequence[Column] = COLUMNS) -> Iterator[Ta
             "all asked for",
             "pixels and key alone",
             "bit by bit",
+            "confidence",
             "dB, median (90 %)",
             "SSIM",
             "distance to the original",
@@ -144,7 +145,8 @@ def _changed(report: LfwReport) -> Iterator[tuple[str, ...]]:
             for said_of in (case.best, case.generative)
         )
         alike = _short(case.psnr, 1), _short(case.ssim, 3), _short(case.identity, 2)
-        yield name, *answers, _value(case.exact), *alike, _value(case.recognized), _value(case.other)
+        sure = _short(case.confidence, 2)
+        yield name, *answers, _value(case.exact), sure, *alike, _value(case.recognized), _value(case.other)
 
 
 def _attacks(report: LfwReport) -> Iterator[tuple[str, ...]]:

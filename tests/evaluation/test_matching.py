@@ -73,8 +73,8 @@ def test_thresholds_come_from_everybody_else(matching: Matching) -> None:
 
 def test_changed_files_are_compared_with_the_original_and_with_the_other_photo(matching: Matching) -> None:
     me, stranger = np.random.default_rng(6).normal(size=(2, DIMENSIONS))
-    back = Answer(best="b", generative="g", exact=False, psnr=30, ssim=0.8, recovered=seen(me))
-    refused = Answer(best="r", generative="r", exact=False, psnr=None, ssim=None)
+    back = Answer(best="b", generative="g", exact=False, psnr=30, ssim=0.8, confidence=0.7, recovered=seen(me))
+    refused = Answer(best="r", generative="r", exact=False, psnr=None, ssim=None, confidence=None)
     results, pairs = [], []
     for i, other in enumerate((me, stranger, stranger)):
         cases = dict.fromkeys((case.name for case in CASES), back if i else refused)
@@ -83,5 +83,6 @@ def test_changed_files_are_compared_with_the_original_and_with_the_other_photo(m
     for found in figures_by_case(results, pairs, matching).values():
         assert (found.recognized.hits, found.recognized.of) == (2, 2)
         assert (found.other.hits, found.other.of) == (0, 1)
+        assert (found.confidence.median, found.confidence.count) == (0.7, 2)
         assert found.ssim.median == 0.8 and found.psnr.count == found.ssim.count == 2
         assert found.identity.median == pytest.approx(0.001 * DIMENSIONS**0.5)
