@@ -1,7 +1,7 @@
 """``visard evaluate lfw``: protection, recovery, utility and the published scheme beside ours, resumable."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,6 @@ from service.engine import MAX_BATCH
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.answers import AnswersResult, measure_answers
 from service.evaluation.attacks import deanonymizer
-from service.evaluation.attacks.attack import AttackFigures
 from service.evaluation.attacks.campaign import ATTACKS, Attack, AttackResult, AttackRun
 from service.evaluation.attacks.lessons import Stranger
 from service.evaluation.attacks.targets import Targets
@@ -32,7 +31,6 @@ from service.evaluation.pairs import Pair, PairSet, load_pairs
 from service.evaluation.photos import Photo, person_of
 from service.evaluation.progress import bar
 from service.evaluation.recognizers import Recognizer
-from service.evaluation.sitters import Sitter
 from service.evaluation.studio import TENANT, Studio
 from service.operations.parts import Parts
 
@@ -66,8 +64,8 @@ class Choices:
 def run_lfw(data: Path, out: Path, parts: Parts, recognizer: Recognizer, choices: Choices) -> LfwReport:
     """Measure everything, and write ``results.json`` and ``report.html`` into ``out``.
 
-    ``people.jsonl``, ``pairs.jsonl``, ``changed.jsonl``, ``attacks-*.jsonl``, ``lessons-*.jsonl`` and the folder
-    ``strips`` there keep what is done: a run that was cut off goes on, and one with a larger limit adds to it.
+    What ends in ``.jsonl`` and the folder ``strips`` there keep what is done: a run that was cut off goes on, and one
+    with a larger limit adds to it.
 
     Args:
         data: see ``pairs.load_pairs``.
@@ -174,14 +172,10 @@ def _attacks(
         digest=lab.studio.parts.bundles.default.digest.hex(), people=len(both), limit=limit, seed=choices.seed
     )
 
-    def kept(scheme: Scheme) -> Ledger[Stranger]:
-        # A lesson's face depends on how many faces there are.
-        return Ledger(out / f"lessons-{choices.people}-{scheme}.jsonl", run, Stranger, lambda made: str(made.lesson))
-
     attacks = dict(ATTACKS)
     if choices.lessons:
-        attacks[f"de-anonymizer, {choices.lessons} pairs"] = partial(_trained, lab=lab, choices=choices, kept=kept)
-        attacks[f"de-anonymizer's control, {choices.lessons} pairs"] = partial(_control, lab=lab, choices=choices)
+        school = partial(_school, lab=lab, choices=choices, run=run, out=out)
+        attacks[f"de-anonymizer, {choices.lessons} pairs"] = lambda targets: deanonymizer.attack(targets, school(head))
 
     def measure(named: Sequence[tuple[str, Attack]]) -> list[AttackResult]:
         return [AttackResult(attack=name, figures=list(attack(targets))) for name, attack in named]
@@ -193,18 +187,20 @@ def _attacks(
     return list(bar(ledger.fill(named, 1, measure), "attacks", len(attacks)))
 
 
-def _trained(
-    targets: Targets, lab: Lab, choices: Choices, kept: Callable[[Scheme], Ledger[Stranger]]
-) -> Iterator[AttackFigures]:
-    return deanonymizer.attack(targets, _pupils(lab, choices), choices.lessons, kept)
+def _school(head: AttackRun, lab: Lab, choices: Choices, run: Run, out: Path) -> deanonymizer.School:
+    seated = lab.seat(_others(lab.pairs, choices))
 
+    def strangers(scheme: Scheme) -> Ledger[Stranger]:
+        # A lesson's face depends on how many faces there are.
+        return Ledger(out / f"lessons-{choices.people}-{scheme}.jsonl", run, Stranger, lambda made: str(made.lesson))
 
-def _control(targets: Targets, lab: Lab, choices: Choices) -> Iterator[AttackFigures]:
-    return deanonymizer.control(targets, _pupils(lab, choices), choices.lessons)
-
-
-def _pupils(lab: Lab, choices: Choices) -> list[Sitter]:
-    return [sitter for sitter in lab.seat(_others(lab.pairs, choices)) if sitter is not None]
+    marks = out / f"marks-{choices.limit}-{choices.people}-{choices.lessons}.jsonl"
+    return deanonymizer.School(
+        pupils=[sitter for sitter in seated if sitter is not None],
+        count=choices.lessons,
+        strangers=strangers,
+        marks=Ledger(marks, head, deanonymizer.Marks, lambda mark: mark.variant),
+    )
 
 
 def _others(pairs: PairSet, choices: Choices) -> list[Photo]:

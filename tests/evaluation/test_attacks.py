@@ -1,6 +1,7 @@
 """Attacks succeed where they must, and nowhere else; with a network in closed form and a recognizer of pixels."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,11 +27,11 @@ from service.evaluation.attacks import (
 )
 from service.evaluation.attacks.attack import CORRELATION, REVEALED, AttackFigures, correlated, correlation, revealed
 from service.evaluation.attacks.campaign import ATTACKS
-from service.evaluation.attacks.lessons import Lessons, Stranger, make_lessons
+from service.evaluation.attacks.lessons import Lessons, Stranger, inverted, make_lessons
 from service.evaluation.attacks.targets import Targets
 from service.evaluation.figures import Figures, wilson
 from service.evaluation.ledger import Ledger
-from service.evaluation.portraits import Portrait
+from service.evaluation.portraits import Portrait, task
 from service.evaluation.recognizers.dlib_resnet import _TEMPLATE
 from service.evaluation.recognizers.recognizer import aligned
 from service.evaluation.sitters import Sitter
@@ -211,7 +212,9 @@ def test_a_network_learns_what_strangers_tell_and_its_twin_cannot(
 
 
 def test_lessons_are_strangers_of_others_with_many_keys(targets: Targets) -> None:
-    lessons = make_lessons(targets.sitters[:2], 5, targets.studio, targets.plan("band-rotation"))
+    plan = targets.plan("band-rotation")
+    faces = inverted(targets.sitters[:2], targets.studio, plan)
+    lessons = make_lessons(faces, 5, targets.studio, plan)
     assert lessons.whose.tolist() == [0, 1, 0, 1, 0] and len(lessons) == 5
     strangers, originals, context = lessons.batch(torch.tensor([0, 2]), torch.device("cpu"))
     assert torch.equal(originals[0], originals[1]) and not torch.equal(strangers[0], strangers[1])
@@ -220,11 +223,30 @@ def test_lessons_are_strangers_of_others_with_many_keys(targets: Targets) -> Non
     assert (levels - levels.round()).abs().max() < 0.15
 
 
-def kept_in(folder: Path) -> Callable[[Scheme], Ledger[Stranger]]:
+@pytest.mark.parametrize("scheme", ["band-rotation", "signflip"])
+def test_a_lesson_is_what_the_service_makes_of_the_face(
+    scheme: Scheme, targets: Targets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, key = targets.plan(scheme), bytes(range(32))
+    monkeypatch.setattr(os, "urandom", lambda _: key)
+    lessons = make_lessons(inverted(targets.sitters, targets.studio, plan), 1, targets.studio, plan)
+    bundles = targets.studio.parts.bundles
+    of_service = task(targets.views()[0], key)
+    ((made, _),) = targets.studio.parts.engine.anonymize(bundles.default.digest, plan, [of_service])
+    inside = of_service.context.generate[0].expand_as(made)
+    assert (lessons.strangers[0][inside] - made[inside].clamp(-1, 1)).abs().max() < 1.2 / 255
+
+
+def school_in(folder: Path, pupils: Sequence[Sitter], count: int) -> deanonymizer.School:
     class Head(Figures):
         pass
 
-    return lambda scheme: Ledger(folder / scheme, Head(), Stranger, lambda made: str(made.lesson))
+    return deanonymizer.School(
+        pupils,
+        count,
+        lambda scheme: Ledger(folder / scheme, Head(), Stranger, lambda made: str(made.lesson)),
+        Ledger(folder / "marks", Head(), deanonymizer.Marks, lambda mark: mark.variant),
+    )
 
 
 def test_a_trained_deanonymizer_is_judged_beside_its_twin(
@@ -232,22 +254,42 @@ def test_a_trained_deanonymizer_is_judged_beside_its_twin(
 ) -> None:
     monkeypatch.setattr(deanonymizer, "_CHANNELS", (32, 32))
     monkeypatch.setattr(deanonymizer, "_PASSES", 1)
-    found = list(deanonymizer.attack(targets, targets.sitters[1:], 16, kept_in(tmp_path)))
+    found = list(deanonymizer.attack(targets, school_in(tmp_path, targets.sitters[1:], 16)))
     assert [(figures.scheme, figures.trials) for figures in found] == [
         ("signflip", 3),
         ("signflip", 3),
         ("band-rotation", 3),
         ("band-rotation", 3),
+        ("none: the original shown", 3),
     ]
     assert all(np.isfinite([f.success, f.low, f.high, f.chance]).all() for f in found)
     # One twin serves both schemes.
     assert found[1].chance == found[3].chance
 
 
+def test_networks_that_were_trained_are_not_trained_again(
+    targets: Targets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def train(lessons: Lessons, targets: Targets, blind: bool) -> Copying:
+        asked.append(blind)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return Copying()
+
+    monkeypatch.setattr(deanonymizer, "trained", train)
+    with pytest.raises(KeyboardInterrupt):
+        list(deanonymizer.attack(targets, school_in(tmp_path, targets.sitters, 4)))
+    assert len(list(deanonymizer.attack(targets, school_in(tmp_path, targets.sitters, 4)))) == 5
+    assert asked == [False, False, False, False, True]
+
+
 def test_lessons_that_were_made_are_taken_again(targets: Targets, tmp_path: Path) -> None:
-    plan, ledger = targets.plan("band-rotation"), kept_in(tmp_path)
-    few = make_lessons(targets.sitters, 4, targets.studio, plan, ledger("band-rotation"))
-    more = make_lessons(targets.sitters, 6, targets.studio, plan, ledger("band-rotation"))
+    plan, ledger = targets.plan("band-rotation"), school_in(tmp_path, (), 0).strangers
+    faces = inverted(targets.sitters, targets.studio, plan)
+    few = make_lessons(faces, 4, targets.studio, plan, ledger("band-rotation"))
+    more = make_lessons(faces, 6, targets.studio, plan, ledger("band-rotation"))
     assert torch.equal(more.strangers[:4], few.strangers) and len(more) == 6
     assert not torch.equal(more.strangers[3], more.strangers[0])
 
@@ -263,9 +305,8 @@ def test_a_network_that_copies_comes_nearer_where_nothing_is_hidden_and_nowhere_
     targets: Targets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deanonymizer, "trained", lambda *_: Copying())
-    (shown,) = deanonymizer.control(targets, targets.sitters, 4)
+    *found, shown = deanonymizer.attack(targets, school_in(tmp_path, targets.sitters, 4))
     assert shown.name == deanonymizer.CONTROL and shown.low > 0.1
-    found = deanonymizer.attack(targets, targets.sitters, 4, kept_in(tmp_path))
     assert all(f.success < shown.success / 2 for f in found if f.name == deanonymizer.NEARER)
 
 

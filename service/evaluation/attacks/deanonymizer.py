@@ -4,6 +4,7 @@ If strangers told anything of the originals, the network that sees them would co
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,10 +14,10 @@ from service.core.context import Context
 from service.core.transform import Scheme
 from service.engine import MAX_BATCH
 from service.evaluation.attacks.attack import AttackFigures, revealed
-from service.evaluation.attacks.lessons import Lessons, Stranger, make_lessons, untouched
+from service.evaluation.attacks.lessons import Lessons, Stranger, inverted, make_lessons, untouched
 from service.evaluation.attacks.targets import SCHEMES, Targets
 from service.evaluation.figures import Array
-from service.evaluation.ledger import Ledger
+from service.evaluation.ledger import Kept, Ledger
 from service.evaluation.portraits import Pixels
 from service.evaluation.progress import bar
 from service.evaluation.sitters import Sitter
@@ -28,45 +29,85 @@ CONTROL = "its control: nothing is hidden"
 _CHANNELS = (64, 96, 128)
 _BATCH = 16
 _RATE = 4e-4
-_PASSES = 30
+_PASSES = 12
 """How often each pair is seen."""
+_TWIN = "context alone"
+_ORIGINALS = "originals"
 _Z = 1.96
 
 
-def attack(
-    targets: Targets, pupils: Sequence[Sitter], count: int, kept: Callable[[Scheme], Ledger[Stranger]]
-) -> Iterator[AttackFigures]:
-    """Train on ``count`` pairs made of ``pupils``, nobody of whom is a target; judge on the targets.
+class Marks(Kept):
+    """How one trained network did.
 
-    Args:
-        kept: the pairs that are there already.
+    Attributes:
+        variant: what it was shown: strangers of a scheme, originals, or nothing.
+        distances: from the originals to what it drew, one for each target.
     """
-    note = f"{count} pairs of {len(pupils)} people; the twin sees the context alone"
-    twin: Array | None = None
+
+    variant: str
+    distances: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class School:
+    """Where networks learn.
+
+    Attributes:
+        pupils: people to learn from, nobody of whom is a target.
+        count: pairs made of them.
+        strangers: by scheme, the pairs that are there already.
+        marks: of the networks that were trained already.
+    """
+
+    pupils: Sequence[Sitter] = field(repr=False)
+    count: int
+    strangers: Callable[[Scheme], Ledger[Stranger]]
+    marks: Ledger[Marks]
+
+
+def attack(targets: Targets, school: School) -> Iterator[AttackFigures]:
+    """Train on pairs of stranger and original, judge on the targets.
+
+    Last comes the control, where nothing is hidden: a network that did not come nearer even so would prove nothing.
+    """
+    note = f"{school.count} pairs of {len(school.pupils)} people"
+    marks = {mark.variant: np.array(mark.distances) for mark in _examined(targets, school)}
+    twin = marks[_TWIN]
     for scheme in SCHEMES:
-        plan = targets.plan(scheme)
-        lessons = make_lessons(pupils, count, targets.studio, plan, kept(scheme))
-        exam = make_lessons(targets.sitters, len(targets.sitters), targets.studio, plan)
-        if twin is None:
-            # It sees no strangers: of every scheme it would learn the same.
-            twin = _apart(lessons, exam, targets, blind=True)
-        seeing = _apart(lessons, exam, targets, blind=False)
-        yield _nearer(NEARER, scheme, twin - seeing, note)
+        yield _nearer(NEARER, scheme, twin - marks[scheme], f"{note}; the twin sees the context alone")
         chance = float((twin < targets.limit).mean())
-        yield revealed("trained de-anonymizer", scheme, (seeing < targets.limit).tolist(), chance, note)
+        hits = (marks[scheme] < targets.limit).tolist()
+        yield revealed("trained de-anonymizer", scheme, hits, chance, note)
+    yield _nearer(CONTROL, "none: the original shown", twin - marks[_ORIGINALS], note)
 
 
-def control(targets: Targets, pupils: Sequence[Sitter], count: int) -> Iterator[AttackFigures]:
-    """The same where nothing is hidden: a network that did not come nearer even so would prove nothing."""
-    lessons, exam = untouched(pupils, count), untouched(targets.sitters, len(targets.sitters))
-    gains = _apart(lessons, exam, targets, blind=True) - _apart(lessons, exam, targets, blind=False)
-    yield _nearer(CONTROL, "none: the original shown", gains, f"{count} pairs of {len(pupils)} people")
+def _examined(targets: Targets, school: School) -> Iterator[Marks]:
+    studio = targets.studio
+    # Nothing up to the latent depends on the scheme.
+    taught, asked = (inverted(people, studio, targets.plan(SCHEMES[0])) for people in (school.pupils, targets.sitters))
+
+    def lessons(variant: str) -> tuple[Lessons, Lessons]:
+        scheme = next((scheme for scheme in SCHEMES if scheme == variant), None)
+        if scheme is None:
+            return untouched(taught, school.count), untouched(asked, len(asked))
+        plan = targets.plan(scheme)
+        made = make_lessons(taught, school.count, studio, plan, school.strangers(scheme))
+        return made, make_lessons(asked, len(asked), studio, plan)
+
+    def examine(variants: Sequence[str]) -> list[Marks]:
+        return [
+            Marks(variant=variant, distances=_apart(*lessons(variant), targets, blind=variant == _TWIN))
+            for variant in variants
+        ]
+
+    variants = (*SCHEMES, _ORIGINALS, _TWIN)
+    return school.marks.fill({variant: variant for variant in variants}, 1, examine)
 
 
-def _apart(lessons: Lessons, exam: Lessons, targets: Targets, *, blind: bool) -> Array:
+def _apart(lessons: Lessons, exam: Lessons, targets: Targets, *, blind: bool) -> list[float]:
     """Distances from the originals to what a network draws that learnt from ``lessons``."""
     drawn = _guesses(trained(lessons, targets, blind), exam, targets, blind)
-    return np.array([targets.distance(s, p) for s, p in zip(targets.sitters, drawn, strict=True)])
+    return [targets.distance(s, p) for s, p in zip(targets.sitters, drawn, strict=True)]
 
 
 def trained(lessons: Lessons, targets: Targets, blind: bool) -> UNetDenoiser:
@@ -84,7 +125,8 @@ def trained(lessons: Lessons, targets: Targets, blind: bool) -> UNetDenoiser:
         strangers, originals, context = lessons.batch(
             torch.randint(len(lessons), (_BATCH,), generator=rng), bundles.device
         )
-        guess = _guess(network, strangers, context, blind)
+        with torch.autocast(bundles.device.type, torch.bfloat16):
+            guess = _guess(network, strangers, context, blind)
         loss = ((guess - originals) ** 2 * context.generate).sum() / context.generate.sum()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

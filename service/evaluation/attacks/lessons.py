@@ -15,9 +15,13 @@ from service.core.context import Context
 from service.core.keystream import KEY_BYTES
 from service.core.resample import quantized
 from service.core.scheme import Plan, levels_to_model, model_to_levels
+from service.core.solver import integrate
+from service.core.transform import hide
 from service.engine import MAX_BATCH
+from service.evaluation.clues import see
+from service.evaluation.figures import Array
 from service.evaluation.ledger import Kept, Ledger
-from service.evaluation.portraits import task
+from service.evaluation.progress import bar
 from service.evaluation.sitters import Sitter
 from service.evaluation.studio import Studio
 from service.faces.crops import FaceView
@@ -66,18 +70,38 @@ class Stranger(Kept):
     png: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Inverted:
+    """A face, and the latent that all its strangers are made of.
+
+    Attributes:
+        view: of the original.
+        latent: (3, R, R).
+    """
+
+    view: FaceView = field(repr=False)
+    latent: Array = field(repr=False)
+
+
+def inverted(sitters: Sequence[Sitter], studio: Studio, plan: Plan) -> list[Inverted]:
+    """Faces on their way to be anonymized, as far as no key is needed: every scheme goes on from there."""
+    views = [sitter.portrait.views()[0] for sitter in sitters]
+    bundles = studio.parts.bundles
+    seen = bar(see(views, bundles, bundles.default.digest, plan), "faces", len(views))
+    return [Inverted(view, face.latent) for view, face in zip(views, seen, strict=True)]
+
+
 def make_lessons(
-    sitters: Sequence[Sitter], count: int, studio: Studio, plan: Plan, ledger: Ledger[Stranger] | None = None
+    faces: Sequence[Inverted], count: int, studio: Studio, plan: Plan, ledger: Ledger[Stranger] | None = None
 ) -> Lessons:
-    """Anonymize sitters in turn until there are ``count`` pairs, every one with a key of its own.
+    """Make strangers of faces in turn until there are ``count`` pairs, every one with a key of its own.
 
     Args:
-        ledger: of lessons with the same sitters; those in it are taken, and new ones kept.
+        ledger: of lessons with the same faces; those in it are taken, and new ones kept.
     """
-    views = [sitter.portrait.views()[0] for sitter in sitters]
 
     def make(lessons: Sequence[int]) -> list[Stranger]:
-        made = _made([views[lesson % len(views)] for lesson in lessons], studio, plan)
+        made = _strangers([faces[lesson % len(faces)] for lesson in lessons], studio, plan)
         return [Stranger(lesson=lesson, png=png) for lesson, png in zip(lessons, made, strict=True)]
 
     if ledger is None:
@@ -85,32 +109,44 @@ def make_lessons(
             one for start in range(0, count, MAX_BATCH) for one in make(range(count)[start : start + MAX_BATCH])
         ]
     else:
-        strangers = list(ledger.fill({str(lesson): lesson for lesson in range(count)}, MAX_BATCH, make))
-    whose = torch.arange(count) % len(views)
-    context, originals = _faces(views)
+        filled = ledger.fill({str(lesson): lesson for lesson in range(count)}, MAX_BATCH, make)
+        strangers = list(bar(filled, f"pairs, {plan.scheme}", count))
+    views = [face.view for face in faces]
+    whose = torch.arange(count) % len(faces)
+    context, originals = _originals(views)
     return Lessons(
         torch.stack([_pixels(one) for one in strangers]) * context.generate[whose], originals, context, whose
     )
 
 
-def untouched(sitters: Sequence[Sitter], count: int) -> Lessons:
+def untouched(faces: Sequence[Inverted], count: int) -> Lessons:
     """The same where nothing is hidden: every stranger is the original itself."""
-    context, originals = _faces([sitter.portrait.views()[0] for sitter in sitters])
+    context, originals = _originals([face.view for face in faces])
     whose = torch.arange(count) % len(originals)
     return Lessons(originals[whose].half(), originals, context, whose)
 
 
-def _faces(views: Sequence[FaceView]) -> tuple[Context, Tensor]:
+def _originals(views: Sequence[FaceView]) -> tuple[Context, Tensor]:
     context = Context.stack([view.context() for view in views])
     levels = torch.cat([levels_to_model(view.inside.values, view.top).float() for view in views])
     return context, levels * context.generate
 
 
-def _made(views: Sequence[FaceView], studio: Studio, plan: Plan) -> Iterator[bytes]:
-    tasks = [task(view, os.urandom(KEY_BYTES)) for view in views]
-    made = studio.parts.engine.anonymize(studio.parts.bundles.default.digest, plan, tasks)
-    for view, (x, _) in zip(views, made, strict=True):
+def _strangers(faces: Sequence[Inverted], studio: Studio, plan: Plan) -> Iterator[bytes]:
+    """The second half of ``core.scheme.anonymize``: the first is ``inverted``."""
+    bundles = studio.parts.bundles
+    context = Context.stack([face.view.context() for face in faces]).to(bundles.device)
+    hidden = [
+        hide(face.latent, face.view.inside.counts > 0, os.urandom(KEY_BYTES), plan.scheme, plan.taus)[0]
+        for face in faces
+    ]
+    z = torch.from_numpy(np.stack(hidden)).to(bundles.device)
+    with torch.inference_mode():
+        denoiser, times = bundles.denoiser(bundles.default.digest), plan.times().flip(0).to(bundles.device)
+        made = integrate(denoiser, z, context, times, plan.evaluations).cpu()
+    for face, x in zip(faces, made, strict=True):
         # At k = 1 a cell is a pixel, so these are whole levels.
+        view = face.view
         levels = quantized(model_to_levels(x, view.top), view.inside.counts, view.top)
         out = io.BytesIO()
         Image.fromarray(levels.astype(np.uint8)).save(out, "PNG")
