@@ -46,7 +46,7 @@ async def log_unread(
         audit.intend(attempt)
         audit.conclude(Outcome(attempt=attempt.id, time=attempt.time, result=result, detail=code_of(type(error))))
 
-    await desk.workers.quickly(commit)
+    await desk.workers.note(commit)
     desk.metrics.recovery(result.value)
 
 

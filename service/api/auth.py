@@ -52,15 +52,18 @@ async def authenticated(request: Request, desk: Desk) -> Principal:
     return await desk.workers.patiently(lambda: oidc.authenticate(token))
 
 
-async def spend(caller: Principal, desk: Desk) -> None:
+async def spend(caller: Principal, desk: Desk, *, refused: bool = False) -> None:
     """Count a request of a caller who is known.
+
+    Args:
+        refused: its token is; see ``Quota.spend``.
 
     Raises:
         RateExceeded: it is one too many.
     """
     if desk.quota is not None:
         quota = desk.quota
-        await desk.workers.quickly(lambda: quota.spend(caller))
+        await desk.workers.quickly(lambda: quota.spend(caller, refused=refused))
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]

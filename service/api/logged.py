@@ -12,7 +12,7 @@ from service.api.attempts import client_of
 from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
 from service.audit.entry import Kind, Result
-from service.errors import Refused, ScopeMissing, code_of
+from service.errors import RateExceeded, Refused, ScopeMissing, code_of
 
 
 class AllowedAndLogged(Allowed, ABC):
@@ -24,20 +24,25 @@ class AllowedAndLogged(Allowed, ABC):
             principal = await authenticated(request, desk)
         except TokenRefused as refusal:
             if refusal.principal is not None:
-                await self._write(request, desk, refusal.principal, refusal)
+                await self._spend(request, desk, refusal.principal, refused=True)
+                await self.log(request, desk, refusal.principal, refusal)
             raise
+        await self._spend(request, desk, principal)
         try:
-            await spend(principal, desk)
             principal.require(self.scope)
-        except Refused as refusal:
-            await self._write(request, desk, principal, refusal)
+        except ScopeMissing as refusal:
+            await self.log(request, desk, principal, refusal)
             raise
         return principal
 
-    async def _write(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
-        """Log it, unless it is one of very many of a caller who has nothing to ask for now."""
-        if isinstance(refusal, ScopeMissing) or desk.refusals.admit(principal):
-            await self.log(request, desk, principal, refusal)
+    async def _spend(self, request: Request, desk: Desk, caller: Principal, *, refused: bool = False) -> None:
+        try:
+            await spend(caller, desk, refused=refused)
+        except RateExceeded as refusal:
+            # Written down without end, what the rate keeps out would fill the log.
+            if desk.refusals.admit(caller):
+                await self.log(request, desk, caller, refusal)
+            raise
 
     @abstractmethod
     async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
@@ -65,4 +70,8 @@ class AllowedOrEntry(AllowedAndLogged):
             "subject": principal.subject,
         }
         append = desk.parts.audit.append
-        await desk.workers.quickly(lambda: append(principal.tenant, self._kind, uuid4(), fields, datetime.now(UTC)))
+
+        def commit() -> None:
+            append(principal.tenant, self._kind, uuid4(), fields, datetime.now(UTC))
+
+        await desk.workers.note(commit)

@@ -1,4 +1,4 @@
-"""How many refusals of one caller are written down: an old token must not fill the log, nor keep its writers busy."""
+"""How many requests beyond a caller's rate are written down: they have no end, and the log would have none either."""
 
 import time
 from collections import Counter

@@ -14,6 +14,7 @@ from service.errors import DatabaseUnavailable, EngineBusy, Unavailable
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
+_NOTING_THREADS = 2
 _REMOTE_THREADS = 8
 _GRACE_S = 1.0
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
@@ -21,7 +22,9 @@ _log = logging.getLogger(__name__)
 
 
 class Workers:
-    """Four pools: operations; look-ups that must not wait behind them; strangers' servers; what answers leave to do.
+    """Five pools, none of which waits for another.
+
+    Operations; look-ups; what refusals leave in the log; other people's servers; what answers leave to be done.
 
     Admission is bounded too, from the first byte of an upload to the last of the answer: what is admitted
     holds an image in memory.
@@ -39,11 +42,12 @@ class Workers:
         Args:
             threads: operations at a time.
             admitted: requests at a time, those that upload or wait among them.
-            patience: seconds a look-up may take, the wait for a thread included.
+            patience: seconds a look-up or a note may take, the wait for a thread included.
             on_failed: told of what failed after its answer.
         """
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
+        self._noting = ThreadPoolExecutor(_NOTING_THREADS, thread_name_prefix="visard-refusal")
         self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="visard-remote")
         self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
         self._threads = threads
@@ -84,9 +88,20 @@ class Workers:
         Raises:
             DatabaseUnavailable: it did not end in time; it may still.
         """
+        return await self._timely(self._quick, call)
+
+    async def note(self, call: Callable[[], None]) -> None:
+        """Commit what a refusal leaves in the log. Many refusals wait for one another, and keep nobody else waiting.
+
+        Raises:
+            DatabaseUnavailable: it did not end in time; it may still, if it had begun.
+        """
+        await self._timely(self._noting, call)
+
+    async def _timely(self, pool: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
         try:
             # A little more than the database is allowed: whoever asks it says better what was wrong.
-            return await asyncio.wait_for(_in(self._quick, call), self._patience + _GRACE_S)
+            return await asyncio.wait_for(_in(pool, call), self._patience + _GRACE_S)
         except TimeoutError:
             raise DatabaseUnavailable("the database does not answer") from None
 
@@ -135,6 +150,7 @@ class Workers:
         self._closing.set()
         self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)
+        self._noting.shutdown()
         self._remote.shutdown(cancel_futures=True)
 
 

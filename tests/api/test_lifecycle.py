@@ -13,8 +13,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
+from service.access.principal import Principal
+from service.access.quota import Quota
 from service.api import Desk, UploadLimits
 from service.api.readiness import Readiness
 from service.api.workers import Workers
@@ -22,7 +24,7 @@ from service.app import create_app
 from service.audit.checkpoint import SignedCheckpoint, sign_checkpoint
 from service.audit.entry import RecoveryAttempt
 from service.database.engine import transaction
-from service.database.tables import audit_heads
+from service.database.tables import audit_heads, quotas
 from service.errors import NotForProduction
 from service.settings import Settings
 from tests.api.conftest import OTHER, TENANT, Service, assert_problem, close, make_tokens
@@ -255,6 +257,27 @@ def test_a_running_service_closes_what_another_left_behind_and_counts_a_log_that
         thread.submit(asyncio.run, live()).result(PATIENCE_S)
     assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body
     assert _measured(Service(app, {}), "visard_audit_write_failures_total")
+
+
+def test_a_running_service_forgets_callers_who_rested(
+    tmp_path: Path, settings_for: Callable[[Path], Settings]
+) -> None:
+    chosen = {"upkeep_interval": 0.01, "requests_per_minute": 60}
+    app = create_app(settings_for(tmp_path / "home").model_copy(update=chosen))
+    engine = app.state.desk.parts.audit._engine
+    Quota(engine, 60, now=lambda: 0).spend(Principal("camera", TENANT, frozenset()))
+
+    def rows() -> int:
+        with transaction(engine) as connection:
+            return connection.execute(select(func.count()).select_from(quotas)).scalar_one()
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(until, lambda: rows() == 0)
+
+    assert rows() == 1
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, live()).result(PATIENCE_S)
 
 
 def _dead(tenant: str) -> RecoveryAttempt:

@@ -1,6 +1,8 @@
 """Callers who ask too often."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -8,13 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from service.access.principal import Principal
+from service.access.principal import Principal, Scope
 from service.access.quota import Quota
 from service.api.refusals import Refusals
 from service.assembly import open_access
+from service.audit.entry import RecoveryAttempt
 from service.errors import RateExceeded
 from service.settings import Settings
-from tests.api.conftest import Service, assert_problem
+from tests.api.conftest import TENANT, Service, assert_problem
 from tests.api.test_lifecycle import _at
 from tests.api.test_permissions import _Unread
 
@@ -63,30 +66,60 @@ def test_a_refused_recovery_is_in_the_log(limited: Service, grey: bytes) -> None
     assert (intent["subject"], outcome["result"], outcome["detail"]) == ("camera", "denied", "rate-exceeded")
 
 
-@pytest.mark.parametrize(
-    ("token", "route", "status", "slug"),
-    [
-        ("expired", "POST /v1/recover", 401, "token-refused"),
-        ("expired", f"DELETE /v1/records/{UUID(int=7)}", 401, "token-refused"),
-        ("recover", "POST /v1/recover", 429, "rate-exceeded"),
-    ],
-)
-def test_refusals_without_end_do_not_fill_the_log(
-    token: str, route: str, status: int, slug: str, limited: Service
-) -> None:
+def test_requests_beyond_a_rate_do_not_fill_the_log(limited: Service) -> None:
     now = Clock()
     refusals = Refusals(2, lambda: now.time / 1_000_000)
     with _at(limited, replace(limited.desk, refusals=refusals)):
-        if status == 429:
-            for _ in range(2):
-                limited.request(*route.split(), token)
+        for _ in range(2):
+            limited.request("POST", "/v1/recover", "recover")
         before = len(limited.entries())
         for written in (2, 4):
             for _ in range(3):
-                assert_problem(limited.request(*route.split(), token, content=_Unread()), status, slug)
+                refused = limited.request("POST", "/v1/recover", "recover", content=_Unread())
+                assert_problem(refused, 429, "rate-exceeded")
             made = limited.entries()[before:]
-            assert [entry["detail"] for entry in made if "detail" in entry] == [slug] * written
+            assert [entry["detail"] for entry in made if "detail" in entry] == ["rate-exceeded"] * written
             now.time += 60_000_000
+
+
+@pytest.mark.parametrize("route", ["POST /v1/recover", f"DELETE /v1/records/{UUID(int=7)}"])
+def test_every_use_of_an_old_token_is_in_the_log(route: str, service: Service) -> None:
+    with _at(service, replace(service.desk, refusals=Refusals(0))):
+        before = len(service.entries())
+        for _ in range(3):
+            assert_problem(service.request(*route.split(), "expired", content=_Unread()), 401, "token-refused")
+        made = service.entries()[before:]
+    assert [entry["detail"] for entry in made if "detail" in entry] == ["token-refused"] * 3
+
+
+def test_an_old_token_has_a_rate_of_its_own(limited: Service) -> None:
+    tokens = {**limited.tokens, "late": limited.desk.tokens.create(TENANT, "late", [Scope.RECOVER])[1]}
+    owner = replace(limited, tokens=tokens)
+    assert [owner.request("POST", "/v1/recover", "expired").status_code for _ in range(3)] == [401, 401, 429]
+    assert [owner.request("POST", "/v1/recover", "late").status_code for _ in range(3)] == [415, 415, 429]
+
+
+def test_refusals_that_wait_for_the_log_keep_nobody_else_waiting(
+    service: Service, grey: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit, free, begun = service.desk.parts.audit, threading.Event(), threading.Semaphore(0)
+    intend = audit.intend
+
+    def slowly(attempt: RecoveryAttempt) -> None:
+        begun.release()
+        assert free.wait(60)
+        intend(attempt)
+
+    monkeypatch.setattr(audit, "intend", slowly)
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(service.request, "POST", "/v1/recover", "expired") for _ in range(12)]
+        try:
+            assert all(begun.acquire(timeout=60) for _ in range(2))
+            assert service.post("/v1/detect", "all", grey).status_code == 200
+            assert not any(one.done() for one in waiting)
+        finally:
+            free.set()
+        assert {one.result().status_code for one in waiting} == {401}
 
 
 def test_a_missing_scope_is_always_in_the_log(service: Service) -> None:
