@@ -259,9 +259,7 @@ def test_a_running_service_closes_what_another_left_behind_and_counts_a_log_that
     assert _measured(Service(app, {}), "visard_audit_write_failures_total")
 
 
-def test_a_running_service_forgets_callers_who_rested(
-    tmp_path: Path, settings_for: Callable[[Path], Settings]
-) -> None:
+def test_a_running_service_forgets_callers_who_rested(tmp_path: Path, settings_for: Callable[[Path], Settings]) -> None:
     chosen = {"upkeep_interval": 0.01, "requests_per_minute": 60}
     app = create_app(settings_for(tmp_path / "home").model_copy(update=chosen))
     engine = app.state.desk.parts.audit._engine

@@ -1,6 +1,6 @@
 """Mixed load for long: memory, records, the audit log, and how long answers take, quarter by quarter.
 
-usage: python -m tests.drills.soak [--minutes M] [--clients N]
+usage: python -m tests.drills.soak [--minutes M] [--clients N] [--pause S]
 
 Exit 1 if memory grew, a record is missing, an answer was an error or the audit log does not verify. How long answers
 took is printed and not judged.
@@ -110,18 +110,27 @@ def resident_mib(service: Process) -> float:
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
+def visits(minutes: float, pause_s: float) -> Iterator[None]:
+    """Of one client, who rests in between."""
+    for _ in until(60 * minutes):
+        yield
+        time.sleep(pause_s)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Mixed load for long.")
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--pause", type=float, default=0, help="seconds each client rests after an answer")
     chosen = parser.parse_args()
     photo = encoded(np.ascontiguousarray(astronaut()[20:240, 120:320]))
     with tempfile.TemporaryDirectory() as home:
         installation = Installation.make(Settings(home=Path(home)))
         began = time.monotonic()
         with serving(installation, ANALYTIC) as service:
-            soaked = soak(service, photo, chosen.clients, lambda: until(60 * chosen.minutes))
-        print(f"{chosen.clients} clients for {(time.monotonic() - began) / 60:.1f} min, analytic denoiser, SQLite")
+            soaked = soak(service, photo, chosen.clients, lambda: visits(chosen.minutes, chosen.pause))
+        took = f"{(time.monotonic() - began) / 60:.1f} min"
+        print(f"{chosen.clients} clients for {took}, pauses of {chosen.pause:g} s, analytic denoiser, SQLite")
         print(*soaked.lines(), sep="\n")
         try:
             soaked.check(installation)

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,11 @@ from PIL import Image
 from skimage.data import astronaut
 
 from service.assembly import open_parts
-from service.engine import Engine
+from service.core.analytic import AnalyticDenoiser
 from service.evaluation.portraits import Portrait, make_portrait
 from service.evaluation.studio import TENANT, Studio
 from service.operations.parts import Parts
 from service.settings import Settings
-from tests.analytic import AnalyticBundles
 from tests.small_bundle import RESOLUTION, write_small_bundle
 
 
@@ -64,9 +62,9 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     folder = tmp_path_factory.mktemp("parts")
     made = open_parts(Settings(home=folder / "home", weights=write_small_bundle(folder / "small")))
     made.keys.create(TENANT)
-    bundles = AnalyticBundles(made.bundles.default)
-    with Engine(bundles) as engine:
-        yield replace(made, bundles=bundles, engine=engine)
+    made.bundles._loaded[made.bundles.default.digest] = AnalyticDenoiser()
+    yield made
+    made.engine.close()
 
 
 @pytest.fixture

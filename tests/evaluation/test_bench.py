@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from service import assembly
 from service.evaluation.bench import BenchReport
 from service.evaluation.bench_table import render_bench
-from tests.analytic import AnalyticBundles
+from service.weights import bundles
+from tests.analytic import closed_form
 from tests.commands.visard import visard
 
 
 @pytest.fixture
 def home(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(assembly, "Bundles", AnalyticBundles)
+    monkeypatch.setattr(bundles, "_load", closed_form)
     monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
