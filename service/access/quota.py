@@ -39,18 +39,14 @@ class Quota:
         self._share = max(1, _MINUTE // per_minute)
         self._now = now
 
-    def spend(self, caller: Principal, *, refused: bool = False) -> None:
+    def spend(self, caller: Principal) -> None:
         """Count a request of ``caller``.
-
-        Args:
-            refused: the request is, as its token is not valid any more. These are counted by themselves: whoever has
-                an old token must not use up what its owner may ask for with the new one.
 
         Raises:
             RateExceeded: it was one too many, and does not count.
             DatabaseUnavailable: the database failed.
         """
-        key, now = _key(caller, refused), self._now()
+        key, now = _key(caller), self._now()
         with writing(self._engine) as connection:
             if not self._paid(connection, key, now):
                 until = connection.execute(select(quotas.c.paid_until).where(quotas.c.id == key)).scalar_one()
@@ -73,6 +69,6 @@ class Quota:
         return connection.execute(statement.returning(quotas.c.id)).one_or_none() is not None
 
 
-def _key(caller: Principal, refused: bool) -> bytes:
+def _key(caller: Principal) -> bytes:
     # Hashed: a subject may be longer than an index entry.
-    return hashlib.sha256(json.dumps([caller.tenant, caller.subject, refused]).encode()).digest()
+    return hashlib.sha256(json.dumps([caller.tenant, caller.subject]).encode()).digest()

@@ -52,18 +52,15 @@ async def authenticated(request: Request, desk: Desk) -> Principal:
     return await desk.workers.patiently(lambda: oidc.authenticate(token))
 
 
-async def spend(caller: Principal, desk: Desk, *, refused: bool = False) -> None:
+async def spend(caller: Principal, desk: Desk) -> None:
     """Count a request of a caller who is known.
-
-    Args:
-        refused: its token is; see ``Quota.spend``.
 
     Raises:
         RateExceeded: it is one too many.
     """
     if desk.quota is not None:
         quota = desk.quota
-        await desk.workers.quickly(lambda: quota.spend(caller, refused=refused))
+        await desk.workers.quickly(lambda: quota.spend(caller))
 
 
 MayAnonymize = Annotated[Principal, Depends(Allowed(Scope.ANONYMIZE))]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from service.core.transform import Scheme
 from service.engine import MAX_BATCH
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.answers import AnswersResult, measure_answers
@@ -175,7 +174,8 @@ def _attacks(
     attacks = dict(ATTACKS)
     if choices.lessons:
         school = partial(_school, lab=lab, choices=choices, run=run, out=out)
-        attacks[f"de-anonymizer, {choices.lessons} pairs"] = lambda targets: deanonymizer.attack(targets, school(head))
+        name = f"de-anonymizer and control, {choices.lessons} pairs"
+        attacks[name] = lambda targets: deanonymizer.attack(targets, school(head))
 
     def measure(named: Sequence[tuple[str, Attack]]) -> list[AttackResult]:
         return [AttackResult(attack=name, figures=list(attack(targets))) for name, attack in named]
@@ -189,16 +189,13 @@ def _attacks(
 
 def _school(head: AttackRun, lab: Lab, choices: Choices, run: Run, out: Path) -> deanonymizer.School:
     seated = lab.seat(_others(lab.pairs, choices))
-
-    def strangers(scheme: Scheme) -> Ledger[Stranger]:
-        # A lesson's face depends on how many faces there are.
-        return Ledger(out / f"lessons-{choices.people}-{scheme}.jsonl", run, Stranger, lambda made: str(made.lesson))
-
+    # A lesson's face depends on how many faces there are.
+    strangers = out / f"lessons-{choices.people}.jsonl"
     marks = out / f"marks-{choices.limit}-{choices.people}-{choices.lessons}.jsonl"
     return deanonymizer.School(
         pupils=[sitter for sitter in seated if sitter is not None],
         count=choices.lessons,
-        strangers=strangers,
+        strangers=Ledger(strangers, run, Stranger, lambda made: str(made.lesson)),
         marks=Ledger(marks, head, deanonymizer.Marks, lambda mark: mark.variant),
     )
 

@@ -128,7 +128,7 @@ def test_another_number_of_lessons_trains_again_and_redefined_attacks_are_made_a
         assert "comes nearer than its blind twin where nothing is hidden" in render_lfw(report)
     assert tried == ["one", "two", "two, otherwise"]
     assert [note.pop()[:8] for note in notes] == ["2 pairs ", "3 pairs "]
-    assert len((out / "lessons-3-band-rotation.jsonl").read_text().splitlines()) == 1 + 3
+    assert len((out / "lessons-3.jsonl").read_text().splitlines()) == 1 + 3
 
 
 def test_a_set_without_faces_is_an_error(tmp_path: Path, parts: Parts) -> None:

@@ -51,7 +51,7 @@ Attack = Callable[[Targets], Iterator[AttackFigures]]
 ATTACKS: dict[str, Attack] = {
     "known pair": known_pair.attack,
     "tampered records": tampered.attack,
-    "partly known key": partial_key.attack,
+    "partly known key, faces of two shares": partial_key.attack,
     "wrong key": wrong_key.attack,
     "magnitudes by face": magnitudes.attack,
     "same person": same_person.attack,

@@ -15,7 +15,8 @@ from service.evaluation.attacks.targets import SCHEMES, Targets
 from service.evaluation.figures import Array
 
 PARTS = (0.6, 0.8, 0.9, 0.95, 0.99)
-_SHOWN = 0.95
+_SHOWN = (0.95, 0.99)
+"""Of these the faces are drawn, too: that costs as much as anonymizing them."""
 
 
 class PartlyKnown(Keystream):
@@ -37,6 +38,7 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
     for scheme in SCHEMES:
         keys = [os.urandom(KEY_BYTES) for _ in views]
         hidden = [hide(z, m, key, scheme, targets.taus)[0] for z, m, key in zip(latents, masks, keys, strict=True)]
+        shown = targets.revealed(targets.drawn(views, hidden))
         for part in PARTS:
             guesses = [
                 guessed(z, mask, PartlyKnown(key, part, rng), scheme)
@@ -44,8 +46,7 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
             ]
             found = [correlation(guess, z) for guess, z in zip(guesses, latents, strict=True)]
             yield correlated(f"{part:.0%} of the signs known", scheme, found, 0.0)
-            if part == _SHOWN:
-                shown = targets.revealed(targets.drawn(views, hidden))
+            if part in _SHOWN:
                 hits = targets.revealed(targets.drawn(views, guesses))
                 yield revealed(f"{part:.0%} of the signs known", scheme, hits, sum(shown) / max(len(shown), 1))
 
