@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 import platformdirs
 from pydantic import (
     Field,
+    IPvAnyNetwork,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -179,6 +180,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     """Address the service listens on."""
 
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    """Addresses or networks of reverse proxies, with spaces between, whose `X-Forwarded-For` says who calls: the
+    address in the audit log. Nobody's is believed if unset."""
+
     port: int = Field(default=8080, ge=0, le=65535)
     """Of the service; 0 takes any free one."""
 
@@ -248,10 +253,10 @@ class Settings(BaseSettings):
             raise ValueError("64 hexadecimal digits are needed")
         return pepper
 
-    @field_validator("oidc_algorithms", mode="before")
+    @field_validator("oidc_algorithms", "trusted_proxies", mode="before")
     @classmethod
-    def _words(cls, algorithms: object) -> object:
-        return tuple(algorithms.split()) if isinstance(algorithms, str) else algorithms
+    def _words(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value
 
     @field_validator("oidc_jwks_url")
     @classmethod

@@ -1,6 +1,7 @@
 """Recoveries that end before the operation begins: they too leave an intent and an outcome."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -27,27 +28,38 @@ async def log_unread(
     Raises:
         AuditUnavailable: it could not be committed.
     """
-    result = _result(error)
+    await desk.workers.note(_unread(request, desk, principal, error, form))
+
+
+def leave_unread(request: Request, desk: Desk, principal: Principal, error: VisardError, form: Form | None) -> None:
+    """The same where the service stops: it is committed while the service ends."""
+    desk.workers.noted(_unread(request, desk, principal, error, form))
+
+
+def _unread(
+    request: Request, desk: Desk, principal: Principal, error: VisardError, form: Form | None
+) -> Callable[[], None]:
+    """Count the attempt now; the call commits it."""
+    result, now = _result(error), datetime.now(UTC)
+    attempt = RecoveryAttempt(
+        id=uuid4(),
+        tenant=principal.tenant,
+        subject=principal.subject,
+        reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
+        case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
+        record=uuid_in(form.fields.get("record", "")) if form else None,
+        image_digest=hashlib.sha256(form.image if form else b"").digest(),
+        request=request.state.request_id,
+        client=client_of(request),
+        time=now,
+    )
+    desk.metrics.recovery(result.value)
 
     def commit() -> None:
-        attempt = RecoveryAttempt(
-            id=uuid4(),
-            tenant=principal.tenant,
-            subject=principal.subject,
-            reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
-            case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
-            record=_record(form.fields.get("record", "")) if form else None,
-            image_digest=hashlib.sha256(form.image if form else b"").digest(),
-            request=request.state.request_id,
-            client=client_of(request),
-            time=datetime.now(UTC),
-        )
-        audit = desk.parts.audit
-        audit.intend(attempt)
-        audit.conclude(Outcome(attempt=attempt.id, time=attempt.time, result=result, detail=code_of(type(error))))
+        desk.parts.audit.intend(attempt)
+        desk.parts.audit.conclude(Outcome(attempt=attempt.id, time=now, result=result, detail=code_of(type(error))))
 
-    await desk.workers.note(commit)
-    desk.metrics.recovery(result.value)
+    return commit
 
 
 def client_of(request: Request) -> str | None:
@@ -55,7 +67,8 @@ def client_of(request: Request) -> str | None:
     return request.client.host if request.client else None
 
 
-def _record(text: str) -> UUID | None:
+def uuid_in(text: str) -> UUID | None:
+    """The id that a text is, if it is one."""
     try:
         return UUID(text)
     except ValueError:

@@ -54,7 +54,7 @@ class Desk:
         tokens: our own.
         oidc: those of an identity provider, which may have to be asked for its keys.
         quota: of each caller; none if they may ask as often as they like.
-        refusals: that are written down of a caller who asks too often.
+        refusals: of each caller, on routes that write them down.
         tracing: is told of every request.
     """
 

@@ -8,41 +8,41 @@ from fastapi import Request
 
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
-from service.api.attempts import client_of
+from service.api.attempts import client_of, uuid_in
 from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
-from service.audit.entry import Kind, Result
-from service.errors import RateExceeded, Refused, ScopeMissing, code_of
+from service.audit.entry import Kind, Result, Value
+from service.errors import RateExceeded, Refused, code_of
 
 
 class AllowedAndLogged(Allowed, ABC):
     """As ``Allowed``, but a refusal of somebody known goes into the audit log."""
 
     async def __call__(self, request: Request, desk: AtDesk) -> Principal:
-        """Authenticate and authorize; see ``Allowed``."""
+        """Authenticate and authorize; see ``Allowed``.
+
+        Raises:
+            RateExceeded: in place of a refusal that is one of very many, and is not written down any more.
+        """
         try:
             principal = await authenticated(request, desk)
         except TokenRefused as refusal:
             if refusal.principal is not None:
-                await self._spend(request, desk, refusal.principal, refused=True)
-                await self.log(request, desk, refusal.principal, refusal)
+                await self._write(request, desk, refusal.principal, refusal)
             raise
-        await self._spend(request, desk, principal)
         try:
+            await spend(principal, desk)
             principal.require(self.scope)
-        except ScopeMissing as refusal:
-            await self.log(request, desk, principal, refusal)
+        except Refused as refusal:
+            await self._write(request, desk, principal, refusal)
             raise
         return principal
 
-    async def _spend(self, request: Request, desk: Desk, caller: Principal, *, refused: bool = False) -> None:
-        try:
-            await spend(caller, desk, refused=refused)
-        except RateExceeded as refusal:
-            # Written down without end, what the rate keeps out would fill the log.
-            if desk.refusals.admit(caller):
-                await self.log(request, desk, caller, refusal)
-            raise
+    async def _write(self, request: Request, desk: Desk, caller: Principal, refusal: Refused) -> None:
+        wait_s = desk.refusals.wait_s(caller, refusal)
+        if wait_s:
+            raise RateExceeded(wait_s) from refusal
+        await self.log(request, desk, caller, refusal)
 
     @abstractmethod
     async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
@@ -62,13 +62,16 @@ class AllowedOrEntry(AllowedAndLogged):
 
     async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
         """Commit the entry."""
-        fields = {
+        fields: dict[str, Value] = {
             "client": client_of(request),
             "detail": code_of(type(refusal)),
             "request": request.state.request_id,
             "result": Result.DENIED.value,
             "subject": principal.subject,
         }
+        record = uuid_in(request.path_params.get("id", ""))
+        if record is not None:
+            fields["record"] = str(record)
         append = desk.parts.audit.append
 
         def commit() -> None:

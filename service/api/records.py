@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from service.access.principal import Principal, Scope
 from service.api.answers import ErasedRecord, KnownRecord
 from service.api.attempts import client_of
-from service.api.auth import MayAudit
 from service.api.desk import AtDesk
 from service.api.examples import AN_ID
 from service.api.logged import AllowedOrEntry
@@ -22,6 +21,7 @@ from service.operations.record_request import RecordRequest
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
+MayInspect = Annotated[Principal, Depends(AllowedOrEntry(Scope.AUDIT, Kind.INSPECTION))]
 MayErase = Annotated[Principal, Depends(AllowedOrEntry(Scope.ERASE, Kind.ERASE))]
 RecordId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Record` gave it.", examples=[AN_ID])]
 
@@ -36,7 +36,7 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
     summary="What is known of an image, without any key",
     **_json(KnownRecord),
 )
-async def get_record(request: Request, desk: AtDesk, principal: MayAudit, record: RecordId) -> Response:
+async def get_record(request: Request, desk: AtDesk, principal: MayInspect, record: RecordId) -> Response:
     """Answer with the facts; another tenant's record is an unknown one."""
     desk.workers.admit(request)
     ask = _about(record, request, principal)

@@ -1,5 +1,6 @@
 """``POST /v1/recover``: the originals, for who may have them; every attempt is in the audit log."""
 
+import asyncio
 import threading
 from dataclasses import replace
 from typing import Annotated
@@ -7,14 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.access.principal import Principal, Scope
-from service.api.attempts import client_of, log_unread
+from service.api.attempts import client_of, leave_unread, log_unread
 from service.api.desk import AtDesk, Desk
 from service.api.forms import RecoverForm
 from service.api.logged import AllowedAndLogged
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
-from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown, VisardError
+from service.errors import BadInput, EngineClosed, RecordUnknown, Refused, TenantUnknown, VisardError
 from service.operations.recover import RecoverRequest, recover
 
 router = APIRouter(tags=["images"])
@@ -60,6 +61,10 @@ async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -
         desk.workers.admit(request)
         form = await read_form(request, RecoverForm.names(), desk.limits)
         ask = _asked(form, request, principal)
+    except asyncio.CancelledError:
+        # The service stops, and waits for nothing but what is written down.
+        leave_unread(request, desk, principal, EngineClosed("the service is shutting down"), form)
+        raise
     except VisardError as error:
         await log_unread(request, desk, principal, error, form)
         raise
@@ -80,7 +85,7 @@ def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Even
     # Begun even if the caller is gone: what was asked for belongs into the audit log.
     parts = replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone))
     try:
-        answer = recover(form.image, ask, parts)
+        answer = recover(form.image, ask, parts, gone=gone)
     except TenantUnknown as error:
         # Raised before it is known whose record it is: to the caller it is like any unknown one. The log knows more.
         desk.metrics.recovery("denied")

@@ -1,29 +1,34 @@
-"""How many requests beyond a caller's rate are written down: they have no end, and the log would have none either."""
+"""How often one caller is refused in a minute: every refusal is written down, and the log must have an end."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
 
 from service.access.principal import Principal
+from service.errors import Refused, code_of
 
 _WINDOW_S = 60.0
 
 
 class Refusals:
-    """Counts those of each caller in this process, a minute at a time; on the event loop's thread only."""
+    """Counts those of each caller and kind in this process, a minute at a time; on the event loop's thread only."""
 
     def __init__(self, most: int = 30, now: Callable[[], float] = time.monotonic) -> None:
-        """Let ``most`` a minute be written down of each caller."""
+        """Let each caller be refused ``most`` times a minute for the same reason."""
         self._most = most
         self._now = now
         self._began = now()
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, str, str]] = Counter()
 
-    def admit(self, caller: Principal) -> bool:
-        """Whether one more of this caller is to be written down."""
-        if self._now() - self._began >= _WINDOW_S:
-            self._began = self._now()
+    def wait_s(self, caller: Principal, refusal: Refused) -> int:
+        """Count one more; seconds until the caller may be refused so again, 0 for now."""
+        since = self._now() - self._began
+        if since >= _WINDOW_S:
+            self._began += since
+            since = 0.0
             self._counts.clear()
-        key = (caller.tenant, caller.subject)
+        # By kind: who holds an old token does not use up what its owner, who has a new one, is told.
+        key = (caller.tenant, caller.subject, code_of(type(refusal)))
         self._counts[key] += 1
-        return self._counts[key] <= self._most
+        return 0 if self._counts[key] <= self._most else max(1, math.ceil(_WINDOW_S - since))

@@ -6,7 +6,7 @@ uvicorn would raise the signal again after its shutdown, and the process would d
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
@@ -38,7 +38,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise AddressUnusable("cannot listen on this address and port") from error
 
 
-def serve(app: FastAPI, listening: socket.socket, drain_delay_s: float, drain_deadline_s: float) -> bool:
+def serve(
+    app: FastAPI, listening: socket.socket, drain_delay_s: float, drain_deadline_s: float, proxies: Sequence[str] = ()
+) -> bool:
     """Serve until SIGTERM or SIGINT; a second signal stops at once.
 
     Args:
@@ -46,6 +48,7 @@ def serve(app: FastAPI, listening: socket.socket, drain_delay_s: float, drain_de
         listening: its socket.
         drain_delay_s: readiness has dropped, and requests are still taken on.
         drain_deadline_s: nothing is taken on, and what was accepted is finished.
+        proxies: networks of those who are believed whom they ask for.
 
     Returns:
         Whether the server had started.
@@ -57,7 +60,8 @@ def serve(app: FastAPI, listening: socket.socket, drain_delay_s: float, drain_de
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         ws="none",
         lifespan="on",
         timeout_graceful_shutdown=max(1, round(drain_deadline_s)),

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from service.errors import DatabaseUnavailable, EngineBusy, Unavailable
+from service.errors import AuditUnavailable, DatabaseUnavailable, EngineBusy, Unavailable
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
@@ -88,22 +88,30 @@ class Workers:
         Raises:
             DatabaseUnavailable: it did not end in time; it may still.
         """
-        return await self._timely(self._quick, call)
-
-    async def note(self, call: Callable[[], None]) -> None:
-        """Commit what a refusal leaves in the log. Many refusals wait for one another, and keep nobody else waiting.
-
-        Raises:
-            DatabaseUnavailable: it did not end in time; it may still, if it had begun.
-        """
-        await self._timely(self._noting, call)
-
-    async def _timely(self, pool: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
         try:
             # A little more than the database is allowed: whoever asks it says better what was wrong.
-            return await asyncio.wait_for(_in(pool, call), self._patience + _GRACE_S)
+            return await asyncio.wait_for(_in(self._quick, call), self._patience + _GRACE_S)
         except TimeoutError:
             raise DatabaseUnavailable("the database does not answer") from None
+
+    async def note(self, call: Callable[[], None]) -> None:
+        """Commit what a refusal leaves in the log, though its caller may be gone by then.
+
+        Many refusals wait for one another, and keep nobody else waiting.
+
+        Raises:
+            AuditUnavailable: it did not end in time; it may still.
+        """
+        try:
+            await asyncio.wait_for(asyncio.shield(self.noted(call)), self._patience + _GRACE_S)
+        except TimeoutError:
+            raise AuditUnavailable("the audit log cannot be written") from None
+
+    def noted(self, call: Callable[[], None]) -> "asyncio.Future[None]":
+        """The same for who cannot wait: it is done before the service ends."""
+        noted = _in(self._noting, call)
+        noted.add_done_callback(_seen)
+        return noted
 
     async def patiently(self, call: Callable[[], _T]) -> _T:
         """Run a look-up that may wait for somebody else's server, and must not keep the others waiting."""
@@ -157,6 +165,12 @@ class Workers:
 def _in(pool: ThreadPoolExecutor, call: Callable[[], _T]) -> "asyncio.Future[_T]":
     """Run in a thread that knows, as its caller does, which request it works for."""
     return asyncio.get_running_loop().run_in_executor(pool, copy_context().run, call)
+
+
+def _seen(noted: "asyncio.Future[None]") -> None:
+    """Take note of its error: nobody else may be there to do it."""
+    if not noted.cancelled():
+        noted.exception()
 
 
 def _failure(call: Callable[[], None]) -> Exception | None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from service.errors import CheckpointInvalid, CheckpointNotShipped
 from service.private_files import replace_durably
 
 SUFFIX = ".checkpoint"
+_PATIENCE_S = 2.0
+_GLANCE_S = 0.01
 
 
 class Shipper(Protocol):
@@ -78,7 +81,23 @@ def _replace(path: Path, note: str) -> None:
 def _locked(path: Path) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Without waiting for ever: a process that was stopped, or a disk that is away, would stop every recovery.
+
+    Raises:
+        BlockingIOError: another process kept the lock.
+    """
+    until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(_GLANCE_S)

@@ -29,5 +29,6 @@ def serve(host: str | None, port: int | None) -> int:
     with listen(settings.host, settings.port) as listening:
         address = listening.getsockname()
         _log.info("listening on %s port %s", address[0], address[1])
-        started = serve_until_signalled(app, listening, settings.drain_delay, settings.drain_deadline)
+        proxies = [str(network) for network in settings.trusted_proxies]
+        started = serve_until_signalled(app, listening, settings.drain_delay, settings.drain_deadline, proxies)
     return 0 if started else 1

@@ -36,7 +36,7 @@ def settings_table() -> str:
 def _row(name: str, field: dict[str, Any], secret: bool) -> str:
     names = f"`{variable(name)}`" + (f", `{variable(name)}{FILE_SUFFIX}`" if secret else "")
     default = field.get("default")
-    shown = "" if default in (None, "") else f"`{' '.join(default) if isinstance(default, list) else default}`"
+    shown = "" if default in (None, "", []) else f"`{' '.join(default) if isinstance(default, list) else default}`"
     meaning = " ".join(field["description"].split())
     return f"| {names} | {'secret' if secret else _value(field)} | {shown} | {meaning} |\n"
 
@@ -44,16 +44,19 @@ def _row(name: str, field: dict[str, Any], secret: bool) -> str:
 def _value(field: dict[str, Any]) -> str:
     """What a value looks like, from its JSON schema."""
     if field.get("type") == "array":
-        return f"any of {_choices(field['items'])}"
+        items = field["items"]
+        return f"any of {_choices(items)}" if "enum" in items else f"{_value(items)}, any number"
     kinds = [kind for kind in field.get("anyOf", [field]) if kind.get("type") != "null"]
     kind = kinds[0]
     if "enum" in kind:
         return _choices(kind)
-    name = {"string": kind.get("format", "text"), "integer": "integer", "number": "number"}[kind["type"]]
+    format = kind.get("format", "text")
+    name = {"string": _FORMATS.get(format, format), "integer": "integer", "number": "number"}[kind["type"]]
     bounds = [words.format(kind[key]) for key, words in _BOUNDS.items() if key in kind]
     return " ".join([name, *bounds])
 
 
+_FORMATS = {"ipvanynetwork": "IP address or network"}
 _BOUNDS = {"minimum": "from {}", "exclusiveMinimum": "above {}", "maximum": "to {}"}
 
 

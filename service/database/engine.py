@@ -24,7 +24,8 @@ _PATIENCE = "visard_patience"
 _LISTENER = "visard_listener"
 _SERVER_SHARE = 0.8
 """Of a caller's patience: a server that waits for a lock is to give up before its caller gives up the server."""
-_TIMEOUTS = ("lock_timeout", "statement_timeout")
+_TIMEOUTS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+"""The last one frees what is locked by a process that was stopped, or is on the far side of a dead link."""
 _PRAGMAS = (
     f"busy_timeout={_PATIENCE_S * 1000}",
     "journal_mode=WAL",

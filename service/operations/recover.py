@@ -1,6 +1,7 @@
 """Recover one image. Nothing is attempted before the intent is in the audit log."""
 
 import hashlib
+import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -11,6 +12,7 @@ import numpy as np
 from service.audit.entry import RecoveryAttempt, Result
 from service.core.solver import Progress
 from service.errors import (
+    CallerGone,
     RecordMismatch,
     RecordRefused,
     Refused,
@@ -89,10 +91,20 @@ class Recovered:
     confidence: float | None
 
 
-def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progress | None = None) -> Recovered:
+def recover(
+    data: bytes,
+    request: RecoverRequest,
+    parts: Parts,
+    progress: Progress | None = None,
+    gone: threading.Event | None = None,
+) -> Recovered:
     """Give the originals back, between a committed intent and a committed outcome.
 
+    Args:
+        gone: set once nobody waits for the answer any more.
+
     Raises:
+        CallerGone: and no key was asked for, or nothing is handed out.
         AuditUnavailable: the intent, or the outcome, could not be committed; nothing is handed out.
         BadInput: the image, the reason or the case cannot be processed.
         RecordUnknown, RecordRefused, RecordErased, RecordMismatch, ApprovalMissing, KeyDestroyed, KeyHeldElsewhere,
@@ -113,8 +125,10 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
     parts.audit.intend(attempt)
     trail = Trail()
     try:
+        _require_present(gone)
         with parts.audit.holding(attempt):
             answer = _recover(data, request, parts, progress, trail, attempt)
+            _require_present(gone)
     except BaseException as error:
         _give_back(trail, attempt, parts)
         outcome = trail.outcome(attempt.id, *verdict(error))
@@ -130,6 +144,11 @@ def recover(data: bytes, request: RecoverRequest, parts: Parts, progress: Progre
         _give_back(trail, attempt, parts)
         raise
     return answer
+
+
+def _require_present(gone: threading.Event | None) -> None:
+    if gone is not None and gone.is_set():
+        raise CallerGone("the caller did not wait for the answer")
 
 
 def _give_back(trail: Trail, attempt: RecoveryAttempt, parts: Parts) -> None:

@@ -343,3 +343,54 @@ def test_a_log_that_contradicts_what_was_shipped_is_told_of_after_a_restart(
 def _measured(service: Service, name: str) -> float:
     lines = service.request("GET", "/metrics").text.splitlines()
     return next(float(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def test_a_recovery_that_uploads_when_the_service_stops_is_in_the_log(service: Service) -> None:
+    before, uploading = len(service.entries()), threading.Event()
+
+    async def receive() -> dict[str, Any]:
+        uploading.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(_: dict[str, Any]) -> None:
+        raise AssertionError
+
+    async def stop_meanwhile() -> None:
+        asked = asyncio.create_task(service.app(_scope(service, "/v1/recover", "all"), receive, send))
+        await asyncio.to_thread(uploading.wait, PATIENCE_S)
+        # As the server does once the deadline has passed.
+        asked.cancel()
+        await asyncio.wait([asked])
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
+    until(lambda: len(service.entries()) == before + 2)
+    intent, outcome = service.entries()[before:]
+    assert (intent["subject"], outcome["result"], outcome["detail"]) == ("auditor", "failed", "engine-closed")
+
+
+DENIED = 'visard_recoveries_total{fidelity="none",outcome="denied"}'
+
+
+def test_a_refusal_that_cannot_be_written_in_time_is_counted_and_may_still_be_written(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audit, free, workers = service.desk.parts.audit, threading.Event(), Workers(1, 8, patience=0.1)
+    intend, before = audit.intend, len(service.entries())
+
+    def slowly(attempt: RecoveryAttempt) -> None:
+        assert free.wait(PATIENCE_S)
+        intend(attempt)
+
+    def counted() -> list[float]:
+        return [_measured(service, name) for name in ("visard_audit_write_failures_total", DENIED)]
+
+    failures, denied = counted()
+    monkeypatch.setattr(audit, "intend", slowly)
+    with _at(service, replace(service.desk, workers=workers)):
+        assert_problem(service.request("POST", "/v1/recover", "expired"), 503, "audit-unavailable")
+    assert counted() == [failures + 1, denied + 1]
+    free.set()
+    workers.close()
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["intent", "outcome"]

@@ -114,3 +114,14 @@ def test_a_refusal_of_somebody_known_is_in_the_log(
 
 def test_an_id_that_is_none(service: Service) -> None:
     assert_problem(service.request("DELETE", "/v1/records/7", "erase"), 422, "parameter-invalid")
+
+
+@pytest.mark.parametrize(("method", "kind"), [("GET", "inspection"), ("DELETE", "erase")])
+@pytest.mark.parametrize(("token", "detail"), [("expired", "token-refused"), ("recover", "scope-missing")])
+def test_a_refusal_names_the_record_it_was_about(
+    token: str, detail: str, method: str, kind: str, service: Service
+) -> None:
+    record = uuid4()
+    assert service.request(method, f"/v1/records/{record}", token).status_code in (401, 403)
+    entry = service.entries()[-1]
+    assert (entry["kind"], entry["detail"], entry["record"]) == (kind, detail, str(record))

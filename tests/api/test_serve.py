@@ -94,3 +94,17 @@ def _detect_slowly(running: Process, image: bytes, begun: threading.Event, uploa
     headers = {**running.bearer("all"), **FORM}
     url = running.url + "/v1/detect"
     return httpx.post(url, content=body(), headers=headers, timeout=PATIENCE_S, trust_env=False)
+
+
+@pytest.mark.parametrize(("proxies", "seen"), [("10.0.0.0/8 127.0.0.1", "203.0.113.9"), ("10.0.0.0/8", "127.0.0.1")])
+def test_whom_a_proxy_asks_for_is_believed_of_those_that_are_trusted(
+    proxies: str, seen: str, tmp_path: Path, small_bundle: Path
+) -> None:
+    installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
+    with serving(installation, VISARD_TRUSTED_PROXIES=proxies) as process:
+        headers = {
+            "Authorization": f"Bearer {installation.tokens['anonymize']}",
+            "X-Forwarded-For": "198.51.100.7, 203.0.113.9",
+        }
+        assert httpx.post(f"{process.url}/v1/recover", headers=headers, timeout=PATIENCE_S).status_code == 403
+    assert installation.entries()[0]["client"] == seen

@@ -1,9 +1,12 @@
 """Checkpoints outside the database: the newest is kept, a contradiction is not forgotten."""
 
+import fcntl
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from service.audit import shipping
 from service.audit.checkpoint import Checkpoint, sign_checkpoint
 from service.audit.shipping import FileShipper
 from service.errors import CheckpointNotShipped
@@ -46,3 +49,19 @@ def test_a_damaged_file_outside_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(CheckpointNotShipped):
         FileShipper(tmp_path).ship("acme", note(1))
     assert (tmp_path / "acme.checkpoint").read_bytes() == b"\xff garbage"
+
+
+def test_a_process_that_never_lets_go_stops_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipper = FileShipper(tmp_path)
+    shipper.ship("acme", note(1))
+    monkeypatch.setattr(shipping, "_PATIENCE_S", 0.1)
+    with open(tmp_path / ".lock", "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with ThreadPoolExecutor(1) as thread:
+            waits = thread.submit(shipper.ship, "acme", note(2))
+            try:
+                assert isinstance(waits.exception(60), CheckpointNotShipped)
+            finally:
+                fcntl.flock(other, fcntl.LOCK_UN)
+    shipper.ship("acme", note(2))
+    assert (tmp_path / "acme.checkpoint").read_text() == note(2)

@@ -14,6 +14,7 @@ from service.database.engine import exclusive, make_engine, snapshot, transactio
 from service.database.patience import Listener, connect, patience
 from service.errors import DatabaseUnavailable
 from tests.conftest import PostgresServer
+from tests.waiting import until
 
 HANGS_S = 60
 """Longer than any deadline here; without one nothing would ever end."""
@@ -119,3 +120,31 @@ def test_one_at_a_time_asks_a_silent_server() -> None:
         listener.heard()
     with listener.turn(10) as granted, listener.turn(10) as another:
         assert (granted, another) == (10, 10)
+
+
+@pytest.mark.parametrize("begin", [writing, _alone])
+def test_what_a_process_that_stopped_has_locked_is_free_again(
+    begin: Callable[..., AbstractContextManager[Connection]], postgres_url: str
+) -> None:
+    stopped, other = (make_engine(postgres_url, patience=2) for _ in range(2))
+
+    def stop_meanwhile() -> None:
+        with begin(stopped) as holder:
+            holder.exec_driver_sql("SELECT pg_advisory_xact_lock(2)")
+            # It stays silent, and its connection open, for as long as it takes.
+            until(lambda: _locks(other, begin))
+
+    with pytest.raises(DatabaseUnavailable):
+        stop_meanwhile()
+    for engine in (stopped, other):
+        assert _ask(engine) == 1
+        engine.dispose()
+
+
+def _locks(engine: Engine, begin: Callable[..., AbstractContextManager[Connection]]) -> bool:
+    try:
+        with begin(engine) as connection:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(2)")
+    except DatabaseUnavailable:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """Recoveries that need a second person: who counts, how often, and when an approval comes back."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from service.audit.entry import LEASE
 from service.errors import (
     ApprovalInvalid,
     ApprovalMissing,
+    CallerGone,
     DatabaseUnavailable,
     EngineBusy,
     RecordMismatch,
@@ -199,3 +201,25 @@ def test_a_record_that_is_not_there_cannot_be_approved(parts: Parts) -> None:
         approved(parts, record=uuid4())
     (entry,) = logged(parts, "approval")
     assert (entry["result"], entry["detail"]) == ("denied", "record-unknown")
+
+
+def test_who_is_gone_has_no_key_fetched_and_no_approval_used(
+    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(parts, approvals="once")
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    approved(parts, record=made.record)
+    gone, fetch = threading.Event(), parts.keys.record_key
+
+    def leave_meanwhile(*arguments: object) -> bytes:
+        gone.set()
+        return fetch(*arguments)
+
+    for fetched in (leave_meanwhile, lambda *_: pytest.fail("a key was fetched")):
+        with monkeypatch.context() as patched:
+            patched.setattr(parts.keys, "record_key", fetched)
+            with pytest.raises(CallerGone):
+                recover(made.data, ASK, parts, gone=gone)
+        outcome = logged(parts, "outcome")[-1]
+        assert (outcome["result"], outcome["detail"]) == ("failed", "caller-gone")
+    assert recover(made.data, ASK, parts).verified == "image"
