@@ -41,6 +41,22 @@ def find_faces(
     return _best_first(_distinct(best))
 
 
+def united(finds: list[list[Detection]]) -> list[Detection]:
+    """Faces found in several looks of one image, best first; one that an earlier look shows is not named again."""
+    faces: list[Detection] = []
+    for found in finds:
+        boxes = np.array([face.box for face in faces]).reshape(-1, 4)
+        faces += [face for face in found if not _same(face, boxes).any()]
+    return _best_first(faces)
+
+
+def _same(face: Detection, boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) whether a box is so near to the face's that both are one face."""
+    box = np.array(face.box)
+    shared = _shared(box, boxes)
+    return np.asarray(shared > _SAME_FACE * (_areas(box) + _areas(boxes) - shared))
+
+
 def _best_first(faces: list[Detection]) -> list[Detection]:
     return sorted(faces, key=lambda face: -face.confidence)
 

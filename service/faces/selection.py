@@ -9,6 +9,7 @@ from service.faces.detection import MAX_ASPECT, Box, Detection, visible
 
 _MIN_SIDE = 4.0  # pixels; nothing smaller is a face
 _MAX_SIDE = 10_000.0  # pixels; memory grows with the square
+_MOST_CROPS = 4  # times the image: what the squares around extra boxes may hold together
 
 # Where eyes, nose and mouth corners lie in an average CenterFace box, as parts of width and height.
 _AVERAGE_LANDMARKS = np.array([[0.32, 0.40], [0.68, 0.40], [0.50, 0.60], [0.36, 0.78], [0.64, 0.78]])
@@ -27,13 +28,15 @@ def select(
         extra: boxes that are replaced although nothing was found there.
 
     Raises:
-        SelectionInvalid: a box has no area or leaves the image, one of ``extra`` is too thin or too long, or one
-            of ``only`` holds no face: a face somebody meant to hide must never stay visible in silence.
+        SelectionInvalid: a box has no area or leaves the image, one of ``extra`` is too thin or too long, or they
+            overlap too much, or one of ``only`` holds no face: a face somebody meant to hide must never stay visible
+            in silence.
     """
     for box in (*keep, *only, *extra):
         _check(box, size)
     for box in extra:
         _check_extra(box)
+    _check_together(extra, size)
     for box in only:
         if not any(_holds(box, face, size) for face in found):
             raise SelectionInvalid("no face was found in one of the boxes of 'only'; use 'extra' to hide it anyway")
@@ -57,6 +60,13 @@ def _check_extra(box: Box) -> None:
         raise SelectionInvalid(
             f"a box of 'extra' is at most {MAX_ASPECT} times as long as wide, and {_MAX_SIDE:.0f} pixels long"
         )
+
+
+def _check_together(extra: Sequence[Box], size: tuple[int, int]) -> None:
+    """Every box is cropped by itself: many large ones of one place would cost without end. One may always be."""
+    squares = [max(box[2] - box[0], box[3] - box[1]) ** 2 for box in extra]
+    if len(extra) > 1 and sum(squares) > _MOST_CROPS * size[0] * size[1]:
+        raise SelectionInvalid("the boxes of 'extra' are too large for being so many")
 
 
 def _holds(box: Box, face: Detection, size: tuple[int, int]) -> bool:

@@ -20,14 +20,15 @@ from service.faces.crops import FaceView, paste_face, thumbnail, view_face
 from service.faces.detection import Box, Detection
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
 from service.faces.masks import Coverage
-from service.faces.search import DEFAULT_CONFIDENCE, find_faces
+from service.faces.search import DEFAULT_CONFIDENCE
 from service.faces.selection import select
 from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
 from service.operations.detect import checked
+from service.operations.finding import faces_in
 from service.operations.keeping import NewImage, chosen_policy, written
 from service.operations.parts import Parts, Studio
 from service.operations.phases import timed
-from service.operations.picture import as_bytes, is_lossy, with_depth
+from service.operations.picture import is_lossy, opaque, samples, with_depth
 from service.records.record import FaceRecord, Record
 from service.records.store import StoredRecord
 from service.tenancy import SealPolicy
@@ -212,7 +213,7 @@ def _draw_scene(
     latents = new.keys.latents(plan.scheme, bundle.digest, len(views))
     tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
     strangers = studio.engine.anonymize(bundle.digest, plan, tasks, progress)
-    anonymized, beyond = _drawn(target, views, [x for x, _ in strangers])
+    anonymized, beyond = _drawn(opaque(target, scene.owner != NOBODY), views, [x for x, _ in strangers])
     if new.policy.irreversible:
         with timed(studio.observer, "encode"):
             file = encode(anonymized, format=output, record=None, metadata=request.metadata)
@@ -242,7 +243,7 @@ def _draw_scene(
             for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
         ),
     )
-    embedded, stored = written(record, picture.pixels[scene.owner != NOBODY], new)
+    embedded, stored = written(record, samples(picture, scene.owner != NOBODY), new)
     with timed(studio.observer, "encode"):
         file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
     studio.limits.check_result(len(file))
@@ -251,7 +252,7 @@ def _draw_scene(
 
 def _chosen(picture: Picture, request: AnonymizeRequest, studio: Studio) -> list[Detection]:
     with timed(studio.observer, "detect"):
-        found = find_faces(as_bytes(picture.pixels), studio.detector, checked(request.min_confidence))
+        found = faces_in(picture, studio.detector, checked(request.min_confidence))
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     chosen = select(found, size, keep=request.keep, only=request.only, extra=request.extra)
     if studio.max_faces is not None and len(chosen) > studio.max_faces:

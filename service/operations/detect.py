@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from service.errors import BadInput
 from service.faces.detection import Detection, visible
-from service.faces.search import DEFAULT_CONFIDENCE, find_faces
+from service.faces.search import DEFAULT_CONFIDENCE
 from service.imaging import decode
+from service.operations.finding import faces_in
 from service.operations.parts import Parts
 from service.operations.phases import timed
-from service.operations.picture import as_bytes
 
 
 def detect(data: bytes, parts: Parts, min_confidence: float = DEFAULT_CONFIDENCE) -> tuple[Detection, ...]:
@@ -20,7 +20,7 @@ def detect(data: bytes, parts: Parts, min_confidence: float = DEFAULT_CONFIDENCE
     with timed(parts.observer, "decode"):
         picture = decode(data, parts.limits)
     with timed(parts.observer, "detect"):
-        found = find_faces(as_bytes(picture.pixels), parts.detector, checked(min_confidence))
+        found = faces_in(picture, parts.detector, checked(min_confidence))
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     return tuple(replace(face, box=visible(face.box, size)) for face in found)
 

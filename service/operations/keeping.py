@@ -90,7 +90,7 @@ def written(record: Record, hidden: NDArray[np.generic], new: NewImage) -> tuple
 
     Args:
         record: of the image.
-        hidden: (n, 3), the original pixels under the mask.
+        hidden: (n, 3) or (n, 4), the original samples under the mask.
     """
     policy, keys = new.policy, new.keys
     seal = None

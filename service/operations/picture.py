@@ -24,6 +24,31 @@ def as_bytes(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
     return np.asarray(pixels if pixels.dtype == np.uint8 else _converted(pixels, 8), np.uint8)
 
 
+def samples(picture: Picture, where: NDArray[np.bool_]) -> NDArray[np.generic]:
+    """(n, 3), or (n, 4) with alpha: all that the picture holds there."""
+    if picture.alpha is None:
+        return picture.pixels[where]
+    return np.concatenate([picture.pixels[where], picture.alpha[where][:, None]], axis=1)
+
+
+def with_samples(picture: Picture, where: NDArray[np.bool_], values: NDArray[np.generic]) -> Picture:
+    """The inverse; a picture that has no alpha any more takes none."""
+    pixels, alpha = picture.pixels.copy(), picture.alpha
+    pixels[where] = values[:, :3]
+    if alpha is not None and values.shape[1] > 3:
+        alpha = alpha.copy()
+        alpha[where] = values[:, 3]
+    return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def opaque(picture: Picture, where: NDArray[np.bool_]) -> Picture:
+    """Nothing is seen through there: transparency, too, can draw a face."""
+    if picture.alpha is None:
+        return picture
+    alpha = np.where(where, np.iinfo(picture.alpha.dtype).max, picture.alpha)
+    return replace(picture, alpha=alpha.astype(picture.alpha.dtype))
+
+
 def is_lossy(picture: Picture, output: OutputFormat) -> bool:
     """Whether writing ``picture`` as ``output`` changes pixels."""
     if output == "webp":

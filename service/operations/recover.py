@@ -25,7 +25,7 @@ from service.operations.foreign import notices_of
 from service.operations.opening import Found, open_record
 from service.operations.parts import Parts
 from service.operations.phases import timed
-from service.operations.picture import with_depth
+from service.operations.picture import with_depth, with_samples
 from service.operations.restore import Scene, generative
 from service.operations.trail import Trail
 from service.operations.verdict import verdict
@@ -225,14 +225,11 @@ def _exact(
     raw = open_seal(found.seal or b"", found.keys.seal(found.secret), record.id)
     owned = scene.owner != NOBODY
     kind = np.dtype(np.uint16 if record.image_depth == 16 else np.uint8)
-    samples = np.frombuffer(raw, kind.newbyteorder(">"))
-    if samples.size != 3 * int(owned.sum()):
+    values, count = np.frombuffer(raw, kind.newbyteorder(">")), int(owned.sum())
+    if values.size not in (3 * count, 4 * count):
         raise RecordRefused("the sealed pixels do not fit the image")
-    restored = with_depth(shown, record.image_depth)
-    pixels = restored.pixels.copy()
-    chosen = np.isin(scene.owner[owned], wanted)
-    pixels[np.isin(scene.owner, wanted)] = samples.reshape(-1, 3)[chosen]
-    restored = replace(restored, pixels=pixels)
+    chosen = values.reshape(count, -1)[np.isin(scene.owner[owned], wanted)]
+    restored = with_samples(with_depth(shown, record.image_depth), np.isin(scene.owner, wanted), chosen)
     if binding is Binding.SIMILAR:
         latents = found.keys.latents(record.scheme, record.bundle_digest, len(record.faces))
         if not drawn_from(restored, shown, scene, record, wanted, latents, parts.engine, progress):

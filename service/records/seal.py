@@ -14,8 +14,8 @@ def seal_pixels(raw: bytes, key: bytes, record_id: UUID) -> bytes:
     back to the raw length, as it must be, would gain nothing.
 
     Args:
-        raw: the samples under the mask: number of pixels x 3 x bytes per sample, so that the length says
-            nothing the record does not fix.
+        raw: the samples under the mask: number of pixels x 3, or 4 with alpha, x bytes per sample, so that the
+            length says nothing that the picture does not show.
         key: 32 bytes, derived for this seal alone; it must never encrypt anything else.
         record_id: bound as associated data.
 

@@ -19,3 +19,15 @@ def test_a_box_whose_crop_would_be_far_larger_than_itself_is_refused(box: tuple[
 def test_a_box_of_a_face_is_taken(box: tuple[float, float, float, float]) -> None:
     (face,) = select([], SIZE, keep=(), only=(), extra=(box,))
     assert face.box == box
+
+
+def test_boxes_cost_no_more_together_than_a_few_images() -> None:
+    whole = (0.0, 0.0, float(SIZE[1]), float(SIZE[0]))
+    longer = max(SIZE)
+    fit = int(4 * SIZE[0] * SIZE[1] // longer**2)
+    assert fit >= 2
+    assert len(select([], SIZE, keep=(), only=(), extra=(whole,) * fit)) == fit
+    with pytest.raises(SelectionInvalid, match="too large for being so many"):
+        select([], SIZE, keep=(), only=(), extra=(whole,) * (fit + 1))
+    panorama = (0.0, 0.0, 800.0, 100.0)
+    assert len(select([], (100, 800), keep=(), only=(), extra=(panorama,))) == 1

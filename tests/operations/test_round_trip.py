@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import AlreadyAnonymized, NoFaces, RecordUnknown, SelectionInvalid
+from service.faces.layout import NOBODY, owner_map
 from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.detect import detect
@@ -157,11 +158,35 @@ def test_two_faces_and_alpha(parts: Parts, two_faces: Pixels, encoded: Encoder) 
     assert len(made.faces) == 2
     shown = decode(made.data)
     assert shown.alpha is not None
-    assert np.array_equal(shown.alpha, alpha)
-    back = decode(recover(made.data, ASK, parts).data)
-    assert back.alpha is not None
-    assert np.array_equal(back.pixels, two_faces)
-    assert np.array_equal(back.alpha, alpha)
+    owned = owner_map(made.faces, two_faces.shape[:2], None) != NOBODY
+    assert np.array_equal(shown.alpha[~owned], alpha[~owned]) and (shown.alpha[owned] == 255).all()
+    back = recover(made.data, ASK, parts)
+    assert back.verified == "image"
+    assert np.array_equal(decode(back.data).pixels, two_faces)
+    one = decode(recover(made.data, replace(ASK, faces=(1,)), parts).data)
+    first = owner_map(made.faces, two_faces.shape[:2], None) == 0
+    assert one.alpha is not None
+    assert np.array_equal(one.alpha, np.where(first, 255, alpha))
+
+
+@pytest.mark.parametrize("background", [0, 255])
+def test_a_face_that_transparency_draws_is_replaced_too(
+    background: int, parts: Parts, portrait: Pixels, encoded: Encoder
+) -> None:
+    light = portrait.mean(axis=2).astype(np.uint8)
+    drawn = light if background == 0 else 255 - light
+    plain = np.full_like(portrait, 255 - background)
+    pixels = np.concatenate([portrait, plain], axis=1)
+    alpha = np.concatenate([np.full_like(drawn, 255), drawn], axis=1)
+    original = encoded(np.dstack([pixels, alpha]))
+    assert len(detect(original, parts)) == 2
+    made = anonymize(original, REQUEST, parts)
+    (second,) = [i for i, face in enumerate(made.faces) if face.box[0] > portrait.shape[1] - 20]
+    hidden = owner_map(made.faces, pixels.shape[:2], None) == second
+    shown = decode(made.data)
+    assert shown.alpha is not None
+    assert hidden.sum() > 2000 and (shown.alpha[hidden] == 255).all()
+    assert recover(made.data, ASK, parts).verified == "image"
 
 
 def test_face_at_the_border(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
