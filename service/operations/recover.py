@@ -104,7 +104,7 @@ def recover(
         gone: set once nobody waits for the answer any more.
 
     Raises:
-        CallerGone: and no key was asked for, or nothing is handed out.
+        CallerGone: nobody waits any more, and nothing is handed out.
         AuditUnavailable: the intent, or the outcome, could not be committed; nothing is handed out.
         BadInput: the image, the reason or the case cannot be processed.
         RecordUnknown, RecordRefused, RecordErased, RecordMismatch, ApprovalMissing, KeyDestroyed, KeyHeldElsewhere,
