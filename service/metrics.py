@@ -1,6 +1,6 @@
 """What operators can measure. Labels are bounded: no tenant, subject, record or path ever becomes one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,6 +11,8 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,6 +24,19 @@ _ENDINGS = (
     ("granted", "generative"),
     *((outcome, _NO_FIDELITY) for outcome in ("denied", "invalid", "failed")),
 )
+
+
+class _Ready(Collector):
+    """Parts come with their first answer: none is called ready, or not ready, before it was asked."""
+
+    def __init__(self, seen: Callable[[], Mapping[str, bool]]) -> None:
+        self._seen = seen
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        ready = GaugeMetricFamily("visard_ready", "1 where /readyz finds this part well, otherwise 0.", labels=["part"])
+        for part, well in self._seen().items():
+            ready.add_metric([part], float(well))
+        yield ready
 
 
 class Metrics:
@@ -98,6 +113,10 @@ class Metrics:
     def watch_shipping(self, failing: Callable[[], bool]) -> None:
         """Ask at every scrape whether a checkpoint did not get out and waits for another try."""
         self._not_out.set_function(lambda: float(failing()))
+
+    def watch_readiness(self, seen: Callable[[], Mapping[str, bool]]) -> None:
+        """Ask at every scrape which parts are well; ``seen`` must not wait for them."""
+        self._registry.register(_Ready(seen))
 
     def expiring(self, tokens: int) -> None:
         """Note how many tokens end soon."""
