@@ -23,6 +23,7 @@ _ROOT = Path(__file__).parents[2]
 _RULES = [rule for file in sorted(SHIPPED.glob("rules/*.yml")) for group in yaml.safe_load(file.read_text())["groups"]
           for rule in group["rules"]]  # fmt: skip
 _ALERTS = [rule for rule in _RULES if "alert" in rule]
+_TESTS = sorted(SHIPPED.glob("tests/*_test.yml"))
 _DASHBOARD = json.loads((_ROOT / "deploy/grafana/dashboards/visard.json").read_text())
 _SHOWN = [(panel["title"], target["expr"]) for panel in _DASHBOARD["panels"] for target in panel["targets"]]
 _LABELS = re.compile(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)')
@@ -44,8 +45,8 @@ def test_names_are_found_in_expressions() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("check", "config", "prometheus.yml"), ("test", "rules", "tests/rules_test.yml")],
-    ids=["configuration", "rules"],
+    [("check", "config", "prometheus.yml"), *(("test", "rules", str(file)) for file in _TESTS)],
+    ids=["configuration", *(file.stem for file in _TESTS)],
 )
 def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([binary("promtool"), *arguments], cwd=SHIPPED, capture_output=True, text=True, check=False)
@@ -53,7 +54,7 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
 
 
 def test_every_alert_is_tested_and_has_a_runbook() -> None:
-    cases = yaml.safe_load((SHIPPED / "tests/rules_test.yml").read_text())["tests"]
+    cases = [case for file in _TESTS for case in yaml.safe_load(file.read_text())["tests"]]
     fired = {check["alertname"] for case in cases for check in case.get("alert_rule_test", []) if check["exp_alerts"]}
     assert fired == {alert["alert"] for alert in _ALERTS}
     headings = re.findall(r"^### (\w+)$", (_ROOT / "docs/operations.md").read_text(), re.MULTILINE)
