@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100)
+_SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 _FACES = (1, 2, 4, 8, 16, 32)
 _NO_FIDELITY = "none"
 _ENDINGS = (

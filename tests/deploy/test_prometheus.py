@@ -13,6 +13,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.api.conftest import encoded
 from tests.certificates import written
@@ -22,8 +23,8 @@ from tests.serving import ANALYTIC, Installation, serving
 _ROOT = Path(__file__).parents[2]
 _RULES = [rule for file in sorted(SHIPPED.glob("rules/*.yml")) for group in yaml.safe_load(file.read_text())["groups"]
           for rule in group["rules"]]  # fmt: skip
-_ALERTS = [rule for rule in _RULES if "alert" in rule]
 _TESTS = sorted(SHIPPED.glob("tests/*_test.yml"))
+_ALERTS = [rule for rule in _RULES if "alert" in rule]
 _DASHBOARD = json.loads((_ROOT / "deploy/grafana/dashboards/visard.json").read_text())
 _SHOWN = [(panel["title"], target["expr"]) for panel in _DASHBOARD["panels"] for target in panel["targets"]]
 _LABELS = re.compile(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|\b(?:by|without|on|ignoring)\s*\([^)]*\)')
@@ -51,6 +52,16 @@ def test_names_are_found_in_expressions() -> None:
 def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([binary("promtool"), *arguments], cwd=SHIPPED, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_slow_is_a_bound_of_the_histogram() -> None:
+    """Between two bounds a quantile is a guess, and above the last there is none."""
+    metrics = Metrics("1", "digest")
+    metrics.answered("/v1/anonymize", 200, 1.0)
+    *bounds, last = map(float, re.findall(r'request_duration_seconds_bucket{le="([\d.]+)"', metrics.render().decode()))
+    (slow,) = (alert for alert in _ALERTS if alert["alert"] == "VisardSlow")
+    assert float(slow["expr"].rpartition(">")[2]) in bounds
+    assert last == 1000
 
 
 def test_every_alert_is_tested_and_has_a_runbook() -> None:
