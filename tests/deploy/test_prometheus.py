@@ -54,6 +54,15 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_where_alerts_go_is_to_be_filled_in(tmp_path: Path) -> None:
+    text = re.sub(r"^# (?=alerting:| )", "", (SHIPPED / "prometheus.yml").read_text(), flags=re.MULTILINE)
+    assert yaml.safe_load(text)["alerting"]["alertmanagers"]
+    (tmp_path / "prometheus.yml").write_text(text)
+    command = [binary("promtool"), "check", "config", "--syntax-only", tmp_path / "prometheus.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_slow_is_a_bound_of_the_histogram() -> None:
     """Between two bounds a quantile is a guess, and above the last there is none."""
     metrics = Metrics("1", "digest")
