@@ -163,7 +163,7 @@ def _desk(
             "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
             "keys": parts.keys.check,
             "engine": lambda: _runs(engine),
-            "weights": lambda: _are_loaded(settings, bundles),
+            "weights": lambda: engine.require(bundles.default.digest),
             **checks,
         }
     )
@@ -216,9 +216,3 @@ def _answers(ask: Callable[[], object]) -> None:
 def _runs(engine: EngineRoom) -> None:
     if not engine.alive:
         raise EngineClosed("the engine does not run")
-
-
-def _are_loaded(settings: Settings, bundles: Bundles) -> None:
-    """With another engine they are loaded where it is."""
-    if settings.engine == "local":
-        bundles.denoiser(bundles.default.digest)
