@@ -84,7 +84,11 @@ class Metrics:
         self._in_flight = Gauge(
             "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
         )
-        self._queue = Gauge("visard_queue_depth", "Requests waiting for a thread or for the device.", registry=own)
+        self._queue = Gauge(
+            "visard_queue_depth",
+            "Requests waiting for a thread or for the device; with Ray, also all that replicas have.",
+            registry=own,
+        )
         self._admitted = Gauge(
             "visard_requests_admitted", "Requests that hold a place: they upload, wait or are worked on.", registry=own
         )
@@ -110,13 +114,13 @@ class Metrics:
         self._admitted.set_function(taken)
         self._places.set(limit)
 
-    def watch_shipping(self, failing: Callable[[], bool]) -> None:
-        """Ask at every scrape whether a checkpoint did not get out and waits for another try."""
-        self._not_out.set_function(lambda: float(failing()))
-
     def watch_readiness(self, seen: Callable[[], Mapping[str, bool]]) -> None:
         """Ask at every scrape which parts are well; ``seen`` must not wait for them."""
         self._registry.register(_Ready(seen))
+
+    def watch_shipping(self, failing: Callable[[], bool]) -> None:
+        """Ask at every scrape whether a checkpoint did not get out and waits for another try."""
+        self._not_out.set_function(lambda: float(failing()))
 
     def expiring(self, tokens: int) -> None:
         """Note how many tokens end soon."""
