@@ -158,6 +158,16 @@ def _desk(
     # Both: a batch has seats for eight requests, so with no more threads than that they wait for a thread alone.
     metrics.watch_queue(lambda: workers.waiting + engine.waiting)
     parts = replace(parts, observer=observer, afterwards=workers.afterwards)
+    readiness = Readiness(
+        {
+            "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
+            "keys": parts.keys.check,
+            "engine": lambda: _runs(engine),
+            "weights": lambda: engine.require(bundles.default.digest),
+            **checks,
+        }
+    )
+    metrics.watch_readiness(readiness.seen)
     return Desk(
         parts=parts,
         tokens=access.tokens,
@@ -167,15 +177,7 @@ def _desk(
         replays=access.replays,
         metrics=metrics,
         workers=workers,
-        readiness=Readiness(
-            {
-                "database": lambda: _answers(lambda: access.tenants.get(_NOBODY)),
-                "keys": parts.keys.check,
-                "engine": lambda: _runs(engine),
-                "weights": lambda: _are_loaded(settings, bundles),
-                **checks,
-            }
-        ),
+        readiness=readiness,
         limits=UploadLimits(settings.max_upload_bytes, settings.upload_timeout),
         tracing=observer.tracing,
     )
@@ -214,9 +216,3 @@ def _answers(ask: Callable[[], object]) -> None:
 def _runs(engine: EngineRoom) -> None:
     if not engine.alive:
         raise EngineClosed("the engine does not run")
-
-
-def _are_loaded(settings: Settings, bundles: Bundles) -> None:
-    """With another engine they are loaded where it is."""
-    if settings.engine == "local":
-        bundles.denoiser(bundles.default.digest)

@@ -1,6 +1,6 @@
 """What operators can measure. Labels are bounded: no tenant, subject, record or path ever becomes one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,10 +11,12 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-_SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100)
+_SECONDS = (0.005, 0.02, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
 _FACES = (1, 2, 4, 8, 16, 32)
 _NO_FIDELITY = "none"
 _ENDINGS = (
@@ -22,6 +24,19 @@ _ENDINGS = (
     ("granted", "generative"),
     *((outcome, _NO_FIDELITY) for outcome in ("denied", "invalid", "failed")),
 )
+
+
+class _Ready(Collector):
+    """Parts come with their first answer: none is called ready, or not ready, before it was asked."""
+
+    def __init__(self, seen: Callable[[], Mapping[str, bool]]) -> None:
+        self._seen = seen
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        ready = GaugeMetricFamily("visard_ready", "1 where /readyz finds this part well, otherwise 0.", labels=["part"])
+        for part, well in self._seen().items():
+            ready.add_metric([part], float(well))
+        yield ready
 
 
 class Metrics:
@@ -69,7 +84,11 @@ class Metrics:
         self._in_flight = Gauge(
             "visard_requests_in_flight", "Requests that are being read, worked on or answered.", registry=own
         )
-        self._queue = Gauge("visard_queue_depth", "Requests waiting for a thread or for the device.", registry=own)
+        self._queue = Gauge(
+            "visard_queue_depth",
+            "Requests waiting for a thread or for the device; with Ray, also all that replicas have.",
+            registry=own,
+        )
         self._admitted = Gauge(
             "visard_requests_admitted", "Requests that hold a place: they upload, wait or are worked on.", registry=own
         )
@@ -94,6 +113,10 @@ class Metrics:
         """Ask at every scrape how many of ``limit`` places requests hold."""
         self._admitted.set_function(taken)
         self._places.set(limit)
+
+    def watch_readiness(self, seen: Callable[[], Mapping[str, bool]]) -> None:
+        """Ask at every scrape which parts are well; ``seen`` must not wait for them."""
+        self._registry.register(_Ready(seen))
 
     def watch_shipping(self, failing: Callable[[], bool]) -> None:
         """Ask at every scrape whether a checkpoint did not get out and waits for another try."""

@@ -50,6 +50,7 @@ class Replica:
         settle(deployment.guarded)
         bundles = Bundles.open(deployment.weights, deployment.device)
         bundles.denoiser(bundles.default.digest)
+        self._bundles = bundles
         self._engine = Engine(bundles, deployment.queue_limit)
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="visard-request")
 
@@ -64,6 +65,10 @@ class Replica:
         except asyncio.CancelledError:
             gone.set()
             raise
+
+    def find(self, digest: bytes) -> Answer:
+        """The digest again, if the bundle is installed here."""
+        return answer_of(lambda: [self._bundles.find(digest).digest])
 
     def check_health(self) -> None:
         """Asked by Ray Serve, which replaces a replica that raises."""

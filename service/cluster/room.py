@@ -18,9 +18,10 @@ from service.core.scheme import Plan
 from service.core.solver import Progress
 from service.core.transform import Norms
 from service.engine import FaceTask, Observer
-from service.errors import CallerGone, EngineBusy, EngineClosed, EngineUnavailable
+from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed, EngineUnavailable
 
 _GLANCE_S = 0.2
+_FIND_S = 1.0
 _TRIES = 3
 
 
@@ -47,6 +48,7 @@ class RayRoom:
             disconnect()
             raise EngineUnavailable("no engine is deployed on the Ray cluster: visard ray deploy") from None
         self._sent = _Sent(queue_limit)
+        self._found: set[bytes] = set()
         self._observer = observer
         self._disconnect = disconnect
         self._cancel = threading.Event()
@@ -68,6 +70,26 @@ class RayRoom:
         handle = copy.copy(self)
         handle._cancel = event
         return handle
+
+    def require(self, digest: bytes) -> None:
+        """See ``EngineRoom``; asks a replica. While all are too busy to say, what one said last holds."""
+        try:
+            response = self._handle.find.remote(digest)
+            try:
+                unpacked(response.result(timeout_s=_FIND_S))
+            except TimeoutError:
+                response.cancel()
+                raise
+        except BundleUnknown:
+            self._found.discard(digest)
+            raise
+        except (TimeoutError, BackPressureError):
+            if digest not in self._found:
+                raise EngineUnavailable("no replica says which weights it has") from None
+        except (RayError, RayServeException):
+            raise EngineUnavailable("the Ray cluster does not answer") from None
+        else:
+            self._found.add(digest)
 
     @property
     def waiting(self) -> int:

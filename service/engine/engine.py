@@ -79,6 +79,15 @@ class Engine:
         handle._owner = self
         return handle
 
+    def require(self, digest: bytes) -> None:
+        """Load the network of the bundle with this digest.
+
+        Raises:
+            BundleUnknown: no network with this digest.
+            BundleInvalid: its files cannot be loaded.
+        """
+        self._networks.denoiser(digest)
+
     @property
     def waiting(self) -> int:
         """Requests in the queue."""

@@ -47,9 +47,18 @@ class EngineRoom(Protocol):
         """The same engine for one caller: once ``event`` is set, what it asked for is dropped."""
         ...
 
+    def require(self, digest: bytes) -> None:
+        """Let pass an engine that can draw with this weights bundle.
+
+        Raises:
+            BundleUnknown, BundleInvalid: it cannot.
+            EngineUnavailable: the machines that would do it do not answer.
+        """
+        ...
+
     @property
     def waiting(self) -> int:
-        """Requests in the queue; never more than its limit."""
+        """Requests in the queue, or on their way to another machine; never more than its limit."""
         ...
 
     @property

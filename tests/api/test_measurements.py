@@ -1,7 +1,10 @@
 """What is measured, and measurements at a port of their own."""
 
 import asyncio
+import re
 import socket
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -10,11 +13,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from service.access.principal import Scope
 from service.access.tokens import TokenStore
+from service.api.readiness import Readiness
 from service.app import create_app
 from service.assembly import open_access
+from service.database.engine import transaction
 from service.errors import AddressUnusable
 from service.metrics import Metrics
 from service.settings import Settings
@@ -119,6 +125,55 @@ def test_a_service_that_is_full_says_so(tmp_path: Path, settings_for: Callable[[
     close(app)
 
 
+def test_parts_that_are_not_ready_are_measured(tmp_path: Path, settings_for: Callable[[Path], Settings]) -> None:
+    app = create_app(settings_for(tmp_path / "home"))
+    alone = Service(app, {})
+    database = app.state.desk.tenants._engine
+    until(lambda: _ready(alone) == dict.fromkeys(alone.request("GET", "/readyz").json()["parts"], 1.0))
+    with transaction(database) as connection:
+        connection.execute(text("ALTER TABLE tenants RENAME TO elsewhere"))
+    until(lambda: _ready(alone)["database"] == 0)
+    assert {part for part, well in _ready(alone).items() if not well} == {"database"}
+    with transaction(database) as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO tenants"))
+    until(lambda: _ready(alone)["database"] == 1)
+    close(app)
+
+
+def test_a_part_that_hangs_is_not_ready_and_no_scrape_waits_for_it() -> None:
+    gate, asked = threading.Event(), list[int]()
+
+    def hang() -> None:
+        asked.append(1)
+        gate.wait(PATIENCE_S)
+
+    readiness, metrics = Readiness({"keys": hang, "database": lambda: None}), Metrics("1", "digest")
+    metrics.watch_readiness(readiness.seen)
+    took = []
+
+    def scrape() -> str:
+        began = time.monotonic()
+        rendered = metrics.render().decode()
+        took.append(time.monotonic() - began)
+        return rendered
+
+    until(lambda: 'visard_ready{part="database"} 1.0' in scrape())
+    assert 'part="keys"' not in scrape()
+    until(lambda: 'visard_ready{part="keys"} 0.0' in scrape())
+    assert max(took) < 1
+    assert len(asked) == 1
+    gate.set()
+    until(lambda: 'visard_ready{part="keys"} 1.0' in scrape())
+    readiness.close()
+    assert "visard_ready{" not in scrape()
+
+
+def _ready(service: Service) -> dict[str, float]:
+    lines = service.request("GET", "/metrics").text.splitlines()
+    found = (re.match(r'visard_ready\{part="(\w+)"\} (.*)', line) for line in lines)
+    return {match[1]: float(match[2]) for match in found if match}
+
+
 def test_what_ends_soon_is_measured(tmp_path: Path, settings_for: Callable[[Path], Settings]) -> None:
     end = datetime(2030, 1, 2, tzinfo=UTC)
     settings = settings_for(tmp_path / "home").model_copy(update={"vault_ca": written(tmp_path / "ca.pem", end)})
@@ -146,6 +201,6 @@ def test_what_ends_soon_is_measured(tmp_path: Path, settings_for: Callable[[Path
 
 def test_from_the_start() -> None:
     """A counter that appears with its first event has not increased, to Prometheus: endings are there before any."""
-    text = Metrics("1", "digest").render().decode()
+    rendered = Metrics("1", "digest").render().decode()
     for outcome, fidelity in (("granted", "exact"), ("granted", "generative"), ("denied", "none"), ("failed", "none")):
-        assert f'visard_recoveries_total{{fidelity="{fidelity}",outcome="{outcome}"}} 0.0' in text
+        assert f'visard_recoveries_total{{fidelity="{fidelity}",outcome="{outcome}"}} 0.0' in rendered

@@ -25,7 +25,7 @@ from service.assembly import open_parts
 from service.cluster.connection import Access, connect
 from service.engine import Engine, FaceTask
 from service.engine.observer import NOBODY
-from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed
+from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed, EngineUnavailable
 from service.operations.anonymize import AnonymizeRequest, draw
 from service.operations.keeping import NewImage
 from service.operations.recover import RecoverRequest, recover
@@ -35,7 +35,7 @@ from service.weights.bundles import Bundles
 from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, processor_s, ray_cluster, title
 from tests.engine.devices import PLAN
 from tests.serving import Installation, serving
-from tests.small_bundle import RESOLUTION
+from tests.small_bundle import RESOLUTION, write_small_bundle
 from tests.waiting import PATIENCE_S, until
 
 # One cluster for all of them, also where tests run side by side.
@@ -167,17 +167,24 @@ def test_a_replica_is_killed_and_every_request_is_answered(
 def test_errors_are_ours(room: Any) -> None:
     with pytest.raises(BundleUnknown):
         room.anonymize(b"?" * 32, PLAN, _faces(1))
+    with pytest.raises(BundleUnknown):
+        room.require(b"?" * 32)
 
 
 def test_more_than_the_limit_is_refused_and_who_leaves_frees_the_device(
     room: Any, bundles: Bundles, pool: ThreadPoolExecutor
 ) -> None:
     gone, digest = threading.Event(), bundles.default.digest
+    room.require(digest)
     mine = room.cancelled_by(gone)
     endless = [pool.submit(mine.anonymize, digest, _ENDLESS, _faces(1, seed=i)) for i in range(32)]
     until(lambda: room.waiting == 32)
     with pytest.raises(EngineBusy):
         room.anonymize(digest, PLAN, _faces(1))
+    # Nobody has the time to say what bundles there are. Who was told before is content; who was not must wait.
+    room.require(digest)
+    with pytest.raises(EngineUnavailable):
+        room.require(b"?" * 32)
     gone.set()
     for future in endless:
         with pytest.raises(CallerGone):
@@ -284,6 +291,12 @@ def test_the_service_asks_the_replicas_and_is_ready_while_there_are_any(
         back = service.post("/v1/recover", "recover", made.content, reason="a test", fidelity="generative")
         assert back.headers["x-visard-fidelity"] == "generative"
         until(lambda: service.get("/readyz").status_code == 200, pause_s=0.5)
+        newer = write_small_bundle(tmp_path / "newer", seed=2)
+        with serving(installation, VISARD_ENGINE="ray", VISARD_WEIGHTS=str(newer), **chosen) as upgraded:
+            until(lambda: upgraded.get("/readyz").json()["parts"]["engine"] == "ok", pause_s=0.5)
+            assert upgraded.post("/v1/anonymize", "anonymize", _png(portrait)).status_code == 409
+            ready = upgraded.get("/readyz")
+            assert (ready.status_code, ready.json()["parts"]["weights"]) == (503, "unavailable")
         serve.delete("visard")
         until(lambda: service.get("/readyz").json()["parts"]["engine"] == "unavailable", pause_s=0.5)
         assert service.get("/readyz").status_code == 503

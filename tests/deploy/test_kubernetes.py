@@ -14,6 +14,8 @@ from service.engine.batch import MAX_BATCH
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.deploy.manifests import KUBERNETES, ROOT, ROOTS, pod_specs, rendered, whole_objects
+from tests.deploy.prometheus import SHIPPED
+from tests.deploy.rules import OPERATORS, as_object
 
 _VERSIONS = ("1.30", "1.34")
 _OBJECTS = list(whole_objects())
@@ -98,9 +100,9 @@ def test_gpu_pods_are_scaled_on_what_is_measured_and_grows_with_the_load() -> No
 def test_prometheus_is_shown_the_service(root: str) -> None:
     """The Prometheus operator's schema is not at hand: every field is one of these, and finds what it names."""
     sent = rendered(root)
-    (monitor,) = (one for one in sent if one["apiVersion"] == _FOREIGN)
+    (monitor,) = (one for one in sent if one["kind"] == "ServiceMonitor")
     (service,) = (one for one in sent if one["kind"] == "Service")
-    assert (monitor["kind"], set(monitor)) == ("ServiceMonitor", {"apiVersion", "kind", "metadata", "spec"})
+    assert (monitor["apiVersion"], set(monitor)) == (_FOREIGN, {"apiVersion", "kind", "metadata", "spec"})
     assert set(monitor["spec"]) == {"selector", "endpoints"}
     assert set(monitor["spec"]["selector"]) == {"matchLabels"}
     assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
@@ -108,6 +110,19 @@ def test_prometheus_is_shown_the_service(root: str) -> None:
     assert set(endpoint) == {"port", "path", "interval"}
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     assert endpoint["path"] == "/metrics" and re.fullmatch(r"\d+s", endpoint["interval"])
+
+
+@pytest.mark.parametrize("root", ["overlays/production", "overlays/gpu"])
+def test_prometheus_is_given_the_rules(root: str) -> None:
+    assert OPERATORS.read_text() == as_object(), "python -m tests.deploy.rules writes them"
+    (service,) = (one for one in rendered(root) if one["kind"] == "Service")
+    (rule,) = (one for one in rendered(root) if one["kind"] == "PrometheusRule")
+    assert (rule["apiVersion"], set(rule)) == (_FOREIGN, {"apiVersion", "kind", "metadata", "spec"})
+    files = [yaml.safe_load(file.read_text()) for file in sorted(SHIPPED.glob("rules/*.yml"))]
+    assert rule["spec"] == {"groups": [group for file in files for group in file["groups"]]}
+    # The operator names the job after the Service, and the rules name it.
+    jobs = set(re.findall(r'job="(\w+)"', OPERATORS.read_text()))
+    assert jobs == {service["metadata"]["name"]}
 
 
 def test_the_guide_prepares_the_vault_that_pods_ask() -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from service.metrics import Metrics
 from service.settings import Settings
 from tests.api.conftest import encoded
 from tests.certificates import written
@@ -22,6 +23,7 @@ from tests.serving import ANALYTIC, Installation, serving
 _ROOT = Path(__file__).parents[2]
 _RULES = [rule for file in sorted(SHIPPED.glob("rules/*.yml")) for group in yaml.safe_load(file.read_text())["groups"]
           for rule in group["rules"]]  # fmt: skip
+_TESTS = sorted(SHIPPED.glob("tests/*_test.yml"))
 _ALERTS = [rule for rule in _RULES if "alert" in rule]
 _DASHBOARD = json.loads((_ROOT / "deploy/grafana/dashboards/visard.json").read_text())
 _SHOWN = [(panel["title"], target["expr"]) for panel in _DASHBOARD["panels"] for target in panel["targets"]]
@@ -44,16 +46,35 @@ def test_names_are_found_in_expressions() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("check", "config", "prometheus.yml"), ("test", "rules", "tests/rules_test.yml")],
-    ids=["configuration", "rules"],
+    [("check", "config", "prometheus.yml"), *(("test", "rules", str(file)) for file in _TESTS)],
+    ids=["configuration", *(file.stem for file in _TESTS)],
 )
 def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
     done = subprocess.run([binary("promtool"), *arguments], cwd=SHIPPED, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_where_alerts_go_is_to_be_filled_in(tmp_path: Path) -> None:
+    text = re.sub(r"^# (?=alerting:| )", "", (SHIPPED / "prometheus.yml").read_text(), flags=re.MULTILINE)
+    assert yaml.safe_load(text)["alerting"]["alertmanagers"]
+    (tmp_path / "prometheus.yml").write_text(text)
+    command = [binary("promtool"), "check", "config", "--syntax-only", tmp_path / "prometheus.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_slow_is_a_bound_of_the_histogram() -> None:
+    """Between two bounds a quantile is a guess, and above the last there is none."""
+    metrics = Metrics("1", "digest")
+    metrics.answered("/v1/anonymize", 200, 1.0)
+    *bounds, last = map(float, re.findall(r'request_duration_seconds_bucket{le="([\d.]+)"', metrics.render().decode()))
+    (slow,) = (alert for alert in _ALERTS if alert["alert"] == "VisardSlow")
+    assert float(slow["expr"].rpartition(">")[2]) in bounds
+    assert last == 1000
+
+
 def test_every_alert_is_tested_and_has_a_runbook() -> None:
-    cases = yaml.safe_load((SHIPPED / "tests/rules_test.yml").read_text())["tests"]
+    cases = [case for file in _TESTS for case in yaml.safe_load(file.read_text())["tests"]]
     fired = {check["alertname"] for case in cases for check in case.get("alert_rule_test", []) if check["exp_alerts"]}
     assert fired == {alert["alert"] for alert in _ALERTS}
     headings = re.findall(r"^### (\w+)$", (_ROOT / "docs/operations.md").read_text(), re.MULTILINE)
