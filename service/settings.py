@@ -51,7 +51,7 @@ class Settings(BaseSettings):
 
     weights: Path | None = None
     """A bundle's directory, a packaged one's name (`faces-160`, `faces-64`), or a directory of bundles; `faces-160` if
-    unset."""
+    unset, or if that holds several."""
 
     device: str = "cpu"
     """Of the network, as torch names it: `cpu`, `cuda`."""

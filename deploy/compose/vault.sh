@@ -52,4 +52,10 @@ if [ "$(state)" = 2 ]; then
     printf %s "$(cat /unseal/key)" | vault write sys/unseal key=- >/dev/null
 fi
 [ ! -s /unseal/root-token ] || prepare
+# A box whose volumes are not all there: without a root token nothing makes what its roles log in with.
+for role in service operator; do
+    [ -s "/run/$role/vault-secret-id" ] && continue
+    echo "The secret id of visard-$role is missing, and there is no root token: see 'Restore' in docs/deploy.md" >&2
+    exit 1
+done
 echo "Vault is ready"

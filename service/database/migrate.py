@@ -1,17 +1,17 @@
 """Bringing a database to the schema of this version."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
 import migrations
 from service.database.engine import exclusive, transaction
-from service.errors import DatabaseOutdated, DatabaseUnavailable
+from service.errors import DatabaseOutdated
 
 
 def migration_config(connection: Connection | None = None) -> Config:
@@ -27,28 +27,31 @@ def upgrade(engine: Engine) -> list[str]:
     """Apply what is missing in one transaction and return the titles; others that try at the same time wait.
 
     Raises:
-        DatabaseUnavailable: the database failed, or holds a schema this version does not know.
+        DatabaseOutdated: a newer version has migrated it.
+        DatabaseUnavailable: the database failed.
     """
     with exclusive(engine, "visard-migrations", unhurried=True) as connection:
         config = migration_config(connection)
-        held = MigrationContext.configure(connection).get_current_revision()
-        try:
-            command.upgrade(config, "head")
-            applied = ScriptDirectory.from_config(config).iterate_revisions("head", held or "base")
-            return [f"{script.revision}: {script.doc}" for script in reversed(list(applied))]
-        except CommandError as error:
-            raise DatabaseUnavailable("the database belongs to another version of Visard") from error
+        scripts = ScriptDirectory.from_config(config)
+        held = MigrationContext.configure(connection).get_current_heads()
+        _require_known(held, scripts)
+        command.upgrade(config, "head")
+        applied = scripts.iterate_revisions("head", held or "base")
+        return [f"{script.revision}: {script.doc}" for script in reversed(list(applied))]
 
 
 def require_current(engine: Engine) -> None:
     """Let pass a database with the schema of this version.
 
     Raises:
-        DatabaseOutdated: migrations are missing, or it belongs to another version.
+        DatabaseOutdated: migrations are missing, or a newer version has migrated it.
         DatabaseUnavailable: the database did not answer.
     """
-    if pending(engine):
-        raise DatabaseOutdated("the database has another schema than this version needs: run `visard migrate`")
+    scripts = ScriptDirectory.from_config(migration_config())
+    held = _held(engine)
+    _require_known(held, scripts)
+    if set(held) != set(scripts.get_heads()):
+        raise DatabaseOutdated("the database lacks migrations of this version: run `visard migrate`")
 
 
 def pending(engine: Engine) -> bool:
@@ -57,6 +60,15 @@ def pending(engine: Engine) -> bool:
     Raises:
         DatabaseUnavailable: the database did not answer.
     """
-    wanted = ScriptDirectory.from_config(migration_config()).get_heads()
+    return set(_held(engine)) != set(ScriptDirectory.from_config(migration_config()).get_heads())
+
+
+def _held(engine: Engine) -> tuple[str, ...]:
     with transaction(engine) as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) != set(wanted)
+        return MigrationContext.configure(connection).get_current_heads()
+
+
+def _require_known(held: Iterable[str], scripts: ScriptDirectory) -> None:
+    # Nothing but this version's own is known: whatever else is there came later.
+    if not set(held) <= {script.revision for script in scripts.walk_revisions()}:
+        raise DatabaseOutdated("a newer version of Visard has migrated the database: run that version")

@@ -1,7 +1,7 @@
 """Finding bundles and keeping their networks loaded."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,27 +53,28 @@ class Bundles:
 
     @classmethod
     def open(cls, weights: Path | None, device: str = "cpu") -> "Bundles":
-        """The bundle in ``weights`` as default (or the packaged one), and all packaged bundles.
+        """The bundle that ``weights`` names as default (or the packaged one), and all packaged bundles.
 
         Args:
-            weights: a bundle's directory, the name of a packaged bundle, or a directory of several bundles,
-                the first of which, by name, is the default.
+            weights: a bundle's directory, beside which others may lie for recovery; the name of a packaged bundle;
+                or a directory of bundles: a single one is the default, several are for recovery alone.
             device: where networks are loaded to.
 
         Raises:
-            BundleInvalid: ``weights`` is no bundle and holds none.
+            BundleInvalid: ``weights`` is no bundle and holds none, or nothing says which one is the default.
         """
-        packaged = {path.parent.name: Bundle.read(path.parent) for path in sorted(BUNDLED.glob(f"*/{MANIFEST}"))}
+        packaged = {bundle.directory.name: bundle for bundle in _bundles_in(BUNDLED)}
         if weights is None or str(weights) in packaged:
-            name = DEFAULT if weights is None else str(weights)
-            if name not in packaged:
-                raise BundleInvalid("this installation has no weights: set VISARD_WEIGHTS to a bundle directory")
-            return cls(packaged[name], packaged.values(), device)
-        here = [weights / MANIFEST] if (weights / MANIFEST).exists() else sorted(weights.glob(f"*/{MANIFEST}"))
-        if not here:
+            return cls(_packaged(packaged, weights), packaged.values(), device)
+        if (weights / MANIFEST).exists():
+            beside = _bundles_in(weights.absolute().parent)
+            return cls(Bundle.read(weights), [*packaged.values(), *beside], device)
+        held = _bundles_in(weights)
+        if not held:
             raise BundleInvalid("VISARD_WEIGHTS is no bundle, holds none, and no packaged one has this name")
-        first, *rest = [Bundle.read(path.parent) for path in here]
-        return cls(first, [*packaged.values(), *rest], device)
+        # Of several none is chosen by its name: an old one, kept for recovery, would make the new images.
+        default = held[0] if len(held) == 1 else _packaged(packaged, None)
+        return cls(default, [*packaged.values(), *held], device)
 
     def find(self, digest: bytes) -> Bundle:
         """The bundle a record was made with.
@@ -103,6 +104,18 @@ class Bundles:
             if digest not in self._loaded:
                 self._loaded[digest] = _load(bundle, self._device)
             return self._loaded[digest]
+
+
+def _bundles_in(directory: Path) -> list[Bundle]:
+    return [Bundle.read(path.parent) for path in sorted(directory.glob(f"*/{MANIFEST}"))]
+
+
+def _packaged(packaged: Mapping[str, Bundle], name: Path | None) -> Bundle:
+    """The one of this name, or the default."""
+    try:
+        return packaged[DEFAULT if name is None else str(name)]
+    except KeyError:
+        raise BundleInvalid("this installation has no weights: set VISARD_WEIGHTS to a bundle directory") from None
 
 
 def _load(bundle: Bundle, device: torch.device) -> Denoiser:

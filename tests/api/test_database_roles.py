@@ -1,5 +1,7 @@
 """The service as a role of PostgreSQL that can add audit entries and never change or remove one."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,3 +112,13 @@ def test_no_table_was_forgotten(engine: Engine) -> None:
             for right in ("SELECT", "INSERT"):
                 query = f"SELECT has_table_privilege('{table}', '{right}')"
                 assert connection.exec_driver_sql(query).scalar_one(), f"grants.sql misses {table}"
+
+
+def test_grants_that_fail_half_way_take_no_right_away(server: PostgresServer, engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "grants.sql").write_text((SQL / "grants.sql").read_text().replace("quotas", "missing"))
+    owner = make_url(server.url).set(drivername="postgresql", username="visard_owner").render_as_string()
+    psql = [shutil.which("psql") or "psql", "-X", "-v", "ON_ERROR_STOP=1", "-f", tmp_path / "grants.sql", owner]
+    done = subprocess.run(psql, capture_output=True, text=True, check=False)
+    assert '"missing" does not exist' in done.stderr
+    with transaction(engine) as connection:
+        connection.exec_driver_sql("SELECT count(*) FROM records")

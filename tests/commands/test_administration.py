@@ -1,8 +1,10 @@
 """``visard tenant``, ``token`` and ``migrate``, as an administrator meets them."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,6 +218,23 @@ def test_a_configured_database_is_used_once_it_was_migrated(
     with open_access(Settings()) as access:
         assert access.tokens.authenticate(token).tenant == "acme"
     assert not (home / "visard.db").exists()
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_nothing_but_a_newer_version_opens_what_it_has_migrated(
+    configured: bool, visard: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = home / "visard.db"
+    if configured:
+        file = tmp_path / "configured.db"
+        monkeypatch.setenv("VISARD_DATABASE_URL", f"sqlite:///{file}")
+    assert visard("migrate")[0] == 0
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in (["migrate"], ["tenant", "create", "acme"]):
+        code, out, err = visard(*command)
+        assert (code, out) == (1, "")
+        assert "run that version" in err and "visard migrate" not in err
 
 
 def test_the_database_url_is_a_secret(visard: Any, monkeypatch: pytest.MonkeyPatch) -> None:

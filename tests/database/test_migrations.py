@@ -11,9 +11,9 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect
 
 from service.database.engine import transaction
-from service.database.migrate import migration_config, pending, upgrade
+from service.database.migrate import migration_config, pending, require_current, upgrade
 from service.database.tables import audit_entries, audit_leases, metadata
-from service.errors import AuditEntriesPresent, DatabaseUnavailable
+from service.errors import AuditEntriesPresent, DatabaseOutdated
 
 ENTRY: dict[str, Any] = {
     "tenant": "acme",
@@ -84,9 +84,12 @@ def test_downgrade_refuses_to_destroy_audit_entries(database: Engine) -> None:
         assert len(connection.execute(audit_entries.select()).all()) == 1
 
 
-def test_a_database_of_another_version_is_left_alone(database: Engine) -> None:
+def test_a_database_of_a_newer_version_is_left_alone(database: Engine) -> None:
     with transaction(database) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'ffff'")
     assert pending(database)
-    with pytest.raises(DatabaseUnavailable, match="another version"):
-        upgrade(database)
+    for refused in (upgrade, require_current):
+        with pytest.raises(DatabaseOutdated, match="a newer version"):
+            refused(database)
+    with transaction(database) as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "ffff"

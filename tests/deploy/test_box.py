@@ -140,12 +140,16 @@ class _Box:
         (self._bin / name).chmod(0o755)
 
     def start(self) -> tuple[int, list[str]]:
-        """Run it; its exit status, and what it asked Vault for, questions about its state left out."""
+        """Run it; its exit status, and what it asked Vault for, questions about its state left out.
+
+        What it printed is ``said``.
+        """
         asked = self.state / "asked"
         asked.unlink(missing_ok=True)
         environment = {"PATH": f"{self._bin}{os.pathsep}{os.environ['PATH']}"}
         command = [shutil.which("sh") or "sh", self._script]
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        self.said = done.stdout + done.stderr
         return done.returncode, [line for line in asked.read_text().splitlines() if line != "status"]
 
 
@@ -179,6 +183,21 @@ def test_a_key_that_was_taken_away_is_missed(tmp_path: Path) -> None:
     (box.state / "unsealed").unlink()
     (box.unseal / "key").unlink()
     assert box.start() == (1, [])
+
+
+@pytest.mark.parametrize("missing", ["service", "operator"])
+def test_a_box_without_a_secret_id_is_not_ready_until_a_root_token_makes_one(missing: str, tmp_path: Path) -> None:
+    box = _Box(tmp_path)
+    box.start()
+    (box.state / "unsealed").unlink()
+    secret_id = box.run / missing / "vault-secret-id"
+    secret_id.unlink()
+    assert box.start() == (1, ["write sys/unseal key=-"])
+    assert f"secret id of visard-{missing} is missing" in box.said and "ready" not in box.said
+    (box.unseal / "root-token").write_text("the root\n")
+    assert box.start()[0] == 0 and "ready" in box.said
+    assert secret_id.read_text() == f"secret id of auth/approle/role/visard-{missing}/secret-id\n"
+    assert [path.name for path in box.unseal.iterdir()] == ["key"]
 
 
 def test_an_interrupted_preparation_is_completed(tmp_path: Path) -> None:

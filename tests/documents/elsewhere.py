@@ -51,6 +51,19 @@ RUN_BY = {
     "VISARD_VAULT_ROLE_ID=$(vault read -field=role_id auth/approle/role/visard-operator/role-id) "
     "VISARD_VAULT_SECRET_ID=$(vault write -f -field=secret_id auth/approle/role/visard-operator/secret-id) "
     "visard tenant create hospital": ("tests/keys/test_vault_page.py", '"deploy.md"'),
+    "mkdir -m 700 backup": ("tests/deploy/test_backup.py", '"Backup"'),
+    "for volume in vault-data postgres-data visard-home service-secrets operator-secrets postgres-secrets "
+    'owner-secrets vault-secrets grafana-secrets; do docker run --rm -v "visard_$volume:/volume:ro" '
+    'postgres:17.11-bookworm tar -C /volume -cf - . >"backup/$volume.tar" || echo "$volume is not backed up"; done': (
+        "tests/deploy/test_backup.py",
+        '"Backup"',
+    ),
+    'for archive in backup/*.tar; do docker run --rm -i -v "visard_$(basename "$archive" .tar):/volume" '
+    'postgres:17.11-bookworm tar -C /volume --numeric-owner -xpf - <"$archive" || '
+    'echo "$archive is not restored"; done': (
+        "tests/deploy/test_backup.py",
+        '"Restore"',
+    ),
     "visard ray deploy --min 1 --max 8": ("tests/cluster/test_cluster.py", '"ray", "deploy"'),
     "kubectl apply -k deploy/kubernetes/migration": ("tests/deploy/manifests.py", "kustomize"),
     "kubectl apply -k deploy/kubernetes/overlays/production": ("tests/deploy/manifests.py", "kustomize"),
@@ -70,6 +83,18 @@ NEED_AN_ENGINE = (
     "docker compose run --rm --entrypoint cat vault-bootstrap /unseal/key",
     "docker compose run --rm --entrypoint rm vault-bootstrap /unseal/key",
     "docker compose exec vault vault operator unseal",
+    "docker compose stop",
+    "docker compose stop visard",
+    "docker compose create",
+    "docker compose up --detach",
+    "docker compose exec -T postgres pg_dump -U postgres --format=custom visard >visard.dump",
+    "docker compose exec -T postgres pg_restore -U postgres --clean --if-exists --dbname=visard <visard.dump",
+    "docker compose exec postgres psql -U postgres -f /docker-entrypoint-initdb.d/20-passwords.sql",
+    "docker compose exec vault vault operator generate-root -init",
+    "docker compose exec vault vault operator generate-root",
+    "docker compose exec vault vault operator generate-root -decode=ENCODED -otp=OTP",
+    "docker compose run --rm --no-deps --entrypoint sh vault-bootstrap -c 'umask 077; cat >/unseal/key'",
+    "docker compose run --rm --no-deps --entrypoint sh vault-bootstrap -c 'umask 077; cat >/unseal/root-token'",
 )
 """Nobody runs these. Tested are the compose file, its scripts, and that the services and commands exist."""
 

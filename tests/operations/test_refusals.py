@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,19 +123,15 @@ def test_a_key_of_another_custodian_is_not_asked_for(parts: Parts, portrait: Pix
     assert _outcomes(parts)[-1]["detail"] == "key-held-elsewhere"
 
 
-def test_missing_weights_refuse_generative_but_not_exact(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
-    from pathlib import Path
-
+def test_missing_weights_refuse_generative_but_not_exact(
+    parts: Parts, portrait: Pixels, encoded: Encoder, tmp_path: Path
+) -> None:
     from service.engine import Engine
     from service.weights.bundles import Bundles
     from tests.small_bundle import write_small_bundle
 
     made = anonymize(encoded(portrait), REQUEST, parts)
-    home = Path(parts.bundles.default.directory).parent
-    other = home / "other"
-    if not other.exists():
-        write_small_bundle(other, seed=2)
-    bundles = Bundles.open(other)
+    bundles = Bundles.open(write_small_bundle(tmp_path / "other", seed=2))
     elsewhere = replace(parts, bundles=bundles, engine=Engine(bundles))
     assert recover(made.data, ASK, elsewhere).verified == "image"
     with pytest.raises(BundleUnknown):
