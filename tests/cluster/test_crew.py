@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.ray_cluster import Cluster, ray_cluster
-from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.xdist_group("ray")
 
 _ROOT = Path(__file__).parents[2]
 _FILES = 12
+_PATIENCE_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def _batch(cluster: Cluster, tmp_path: Path, small_bundle: Path, *arguments: obj
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_S,
+        timeout=_PATIENCE_S,
     )
 
 
