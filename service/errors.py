@@ -289,6 +289,10 @@ class EngineUnavailable(Unavailable):
     """The machines that draw faces do not answer."""
 
 
+class FilesUnavailable(Unavailable):
+    """A folder or an object store does not answer."""
+
+
 class CallerGone(Unavailable):
     """The caller went away before the answer was made."""
 

@@ -108,6 +108,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.EngineBusy: Answer(429, retry_s=2),
     errors.EngineClosed: Answer(503, retry_s=5),
     errors.EngineUnavailable: Answer(503, retry_s=5),
+    errors.FilesUnavailable: Answer(503, retry_s=5),
     # Nobody reads this one; the log and the metrics do.
     errors.CallerGone: Answer(499),
     errors.CheckpointUrlInvalid: _FAULT,

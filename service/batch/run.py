@@ -4,15 +4,15 @@ Work may be done twice, results are committed once. Keys are good for one try: a
 encrypt something else under them.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from functools import partial
 
 from service.batch.figures import Figures
 from service.batch.manifest import Line, Manifest, Note
 from service.batch.names import result_name
+from service.batch.patience import patiently
 from service.batch.storage import Folder
 from service.batch.work import Crew, Failed, Job, Lost
 from service.errors import EngineUnavailable, Unavailable, VisardError, code_of
@@ -22,9 +22,7 @@ from service.operations.keeping import NewImage
 from service.records.store import RecordStore
 from service.tenancy import Policy
 
-_T = TypeVar("_T")
 _TRIES = 3
-_PAUSES_S = (0.5, 2.0, 8.0)
 _HOPELESS = 100
 
 
@@ -53,7 +51,7 @@ class Batch:
         """Do what has no line yet.
 
         Raises:
-            Unavailable: keys, database or engine do not answer; what was committed stays, and a new run goes on.
+            Unavailable: keys, database, engine or files cannot be had; what was committed stays, and a new run goes on.
             Refused: the tenant's key cannot be had.
             FileUnusable, ManifestUnusable: the source cannot be listed, or nothing can be written.
         """
@@ -67,11 +65,7 @@ class Batch:
                 break
             figures.repeated += len(lost)
             todo = iter([job.source for job, _ in lost])
-        for job, outcome in lost:
-            if outcome.reason is not None:
-                raise EngineUnavailable(outcome.reason)
-            died = "whoever worked on the image died, again and again"
-            self._finish(Line(source=job.source, status="failed", error="worker-lost", message=died), 0, figures)
+        self._give_up(lost, figures)
         return figures
 
     def _round(self, crew: Crew, todo: Iterator[str], figures: Figures, at_once: int | None) -> list[tuple[Job, Lost]]:
@@ -83,10 +77,22 @@ class Batch:
             if isinstance(outcome, Lost):
                 lost.append((job, outcome))
                 if len(recent) == _HOPELESS and all(recent):
-                    raise EngineUnavailable("nothing gets done any more: see the logs of the engine")
+                    raise EngineUnavailable(f"nothing gets done: {outcome.reason or 'see the logs of the engine'}")
             else:
                 self._commit(job, outcome, figures)
         return lost
+
+    def _give_up(self, lost: list[tuple[Job, Lost]], figures: Figures) -> None:
+        """Only who kills whoever works on it has failed; the others wait for another run."""
+        left = []
+        for job, outcome in lost:
+            if outcome.reason is None:
+                died = "whoever worked on the image died, again and again"
+                self._finish(Line(source=job.source, status="failed", error="worker-lost", message=died), 0, figures)
+            else:
+                left.append(f"{job.source}: {outcome.reason}")
+        if left:
+            raise EngineUnavailable(f"photos left for another run: {len(left)} ({left[0]})")
 
     def _todo(self, figures: Figures) -> Iterator[str]:
         for name in self.source.photos():
@@ -96,13 +102,13 @@ class Batch:
                 yield name
 
     def _keys(self) -> NewImage:
-        return _patiently(lambda: NewImage.begin(self.tenant, self.policy, self.keys))
+        return patiently(lambda: NewImage.begin(self.tenant, self.policy, self.keys))
 
     def _commit(self, job: Job, outcome: Drawn | Failed, figures: Figures) -> None:
         if isinstance(outcome, Drawn):
             try:
                 self._check(outcome)
-                output = result_name(job.source, outcome.answer.format, self.source.has)
+                output = patiently(partial(result_name, job.source, outcome.answer.format, self.source.has))
             except Unavailable:
                 raise
             except VisardError as error:
@@ -114,8 +120,8 @@ class Batch:
         answer, stored = outcome.answer, outcome.stored
         if stored is not None:
             self.manifest.note(Note(stored.id, self.tenant, self.target.root, output))
-            _patiently(lambda: self.records.add(stored))
-        self.target.write(output, answer.data)
+            patiently(lambda: self.records.add(stored))
+        patiently(lambda: self.target.write(output, answer.data))
         line = Line(
             source=job.source,
             status="anonymized" if answer.faces else "no-faces",
@@ -133,7 +139,7 @@ class Batch:
 
     def _check(self, drawn: Drawn) -> None:
         """Metadata may have been stripped since: the database knows the pixels of what it anonymized."""
-        if not self.again and _patiently(lambda: self.records.by_pixels(self.tenant, drawn.source)) is not None:
+        if not self.again and patiently(lambda: self.records.by_pixels(self.tenant, drawn.source)) is not None:
             raise already_anonymized()
 
     def _take_back(self, figures: Figures) -> None:
@@ -145,13 +151,3 @@ class Batch:
             self.target.remove(note.output)
         figures.undone += self.records.delete(note.tenant, note.record)
         self.manifest.forget_note()
-
-
-def _patiently(call: Callable[[], _T]) -> _T:
-    """What another part does not do now, it may do in a moment."""
-    for pause_s in _PAUSES_S:
-        try:
-            return call()
-        except Unavailable:
-            time.sleep(pause_s)
-    return call()

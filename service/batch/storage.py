@@ -1,9 +1,11 @@
 """Folders and object stores, by their URLs (the only import of fsspec)."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from service.batch.names import PHOTO_SUFFIXES
-from service.errors import FileUnusable, ImageTooLarge
+from service.batch.patience import patiently
+from service.errors import FilesUnavailable, FileUnusable, ImageTooLarge, VisardError
 from service.private_files import replace_durably
+
+_OF_ONE_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_NUMBERS_OF_ONE_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 
 @dataclass(frozen=True)
@@ -33,11 +39,14 @@ class Folder:
 
         Raises:
             FileUnusable: no such kind of store is known, or its library is not installed.
+            FilesUnavailable: the store does not answer.
         """
         try:
             files, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise FileUnusable(f"nothing installed here reads {url.partition(':')[0]} URLs") from error
+        except Exception as error:
+            raise _said(error, "the folder cannot be reached") from error
         return cls(files, root.rstrip("/"))
 
     @classmethod
@@ -60,16 +69,40 @@ class Folder:
         if type(self.files) is type(other.files) and (mine.startswith(its) or its.startswith(mine)):
             raise FileUnusable("source and destination must not lie in one another")
 
+    def require_there(self, name: str = "") -> None:
+        """Refuse a folder with nothing in it: another may be mounted there at other times.
+
+        Args:
+            name: of a file, whose folder is meant.
+
+        Raises:
+            FilesUnavailable: it is empty, not there, or does not answer.
+        """
+        folder = self._path(name).rpartition("/")[0]
+        try:
+            if self.local is None:
+                # What was remembered says nothing about now.
+                self.files.invalidate_cache()
+                there = self.files.exists(folder)
+            else:
+                with os.scandir(folder or "/") as entries:
+                    there = any(entries)
+        except Exception as error:
+            raise FilesUnavailable(f"the folder does not answer ({type(error).__name__})") from error
+        if not there:
+            raise FilesUnavailable("the folder is not there, or empty")
+
     def photos(self) -> Iterator[str]:
         """The names of the photos in it and below it, sorted in each folder. Links to folders are not followed.
 
         Raises:
-            FileUnusable: it cannot be listed.
+            FileUnusable: it is no folder, or must not be listed.
+            FilesUnavailable: it cannot be listed now.
         """
         folders = [self.root]
         while folders:
             below = []
-            for entry in self._listed(folders.pop()):
+            for entry in patiently(partial(self._listed, folders.pop())):
                 name = entry["name"].rstrip("/")
                 if entry["type"] == "directory":
                     below += [] if entry.get("islink") else [name]
@@ -82,13 +115,15 @@ class Folder:
 
         Raises:
             ImageTooLarge: it has more than ``limit`` bytes.
-            FileUnusable: it cannot be read.
+            FileUnusable: it is not there, is no file, or must not be read.
+            FilesUnavailable: it cannot be read now, or its whole folder is away.
         """
         try:
             with self.files.open(self._path(name), "rb") as opened:
                 data: bytes = opened.read(limit + 1)
-        except OSError as error:
-            raise FileUnusable("the file cannot be read") from error
+        except Exception as error:
+            self.require_there(name)
+            raise _said(error, "the file cannot be read") from error
         if len(data) > limit:
             raise ImageTooLarge(f"the file has more than {limit} bytes")
         return data
@@ -97,7 +132,8 @@ class Folder:
         """A file, whole or not at all.
 
         Raises:
-            FileUnusable: it cannot be written.
+            FileUnusable: it must not be written.
+            FilesUnavailable: it cannot be written now.
         """
         try:
             if self.local is None:
@@ -106,31 +142,38 @@ class Folder:
             path = self.local / name
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_durably(path, data, private=False)
-        except OSError as error:
-            raise FileUnusable("the file cannot be written") from error
+        except Exception as error:
+            raise _said(error, "the file cannot be written") from error
 
     def has(self, name: str) -> bool:
         """Whether there is such a file.
 
         Raises:
-            FileUnusable: nobody can tell.
+            FileUnusable, FilesUnavailable: nobody can tell; its whole folder is away.
         """
         try:
-            return bool(self.files.exists(self._path(name)))
-        except OSError as error:
-            raise FileUnusable("the folder does not answer") from error
+            # ``exists`` of most stores says no to whatever went wrong.
+            self.files.info(self._path(name))
+        except (FileNotFoundError, NotADirectoryError):
+            self.require_there(name)
+            return False
+        except Exception as error:
+            self.require_there(name)
+            raise _said(error, "nobody can tell whether there is a file") from error
+        return True
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there.
 
         Raises:
-            FileUnusable: it cannot be removed.
+            FileUnusable: it must not be removed.
+            FilesUnavailable: it cannot be removed now.
         """
         try:
             with suppress(FileNotFoundError):
                 self.files.rm_file(self._path(name))
-        except OSError as error:
-            raise FileUnusable("a file cannot be removed") from error
+        except Exception as error:
+            raise _said(error, "a file cannot be removed") from error
 
     def _place(self) -> str:
         """Where it really is, with a slash at the end."""
@@ -144,5 +187,14 @@ class Folder:
         try:
             # Object stores remember listings; another process may have added to it since.
             return sorted(self.files.ls(folder, detail=True, refresh=True), key=lambda entry: str(entry["name"]))
-        except OSError as error:
-            raise FileUnusable("the source is no folder, or cannot be listed") from error
+        except Exception as error:
+            if folder != self.root:
+                self.require_there()
+            raise _said(error, "the source is no folder, or cannot be listed") from error
+
+
+def _said(error: Exception, message: str) -> VisardError:
+    """One file that cannot be used, or a store that does not answer: stores raise errors of kinds of their own."""
+    if isinstance(error, _OF_ONE_FILE) or getattr(error, "errno", None) in _NUMBERS_OF_ONE_FILE:
+        return FileUnusable(message)
+    return FilesUnavailable(f"{message} ({type(error).__name__})")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
+from service.batch.patience import patiently
 from service.batch.storage import Folder
 from service.errors import Unavailable, VisardError, code_of
 from service.operations.anonymize import AnonymizeRequest, Drawn, draw
@@ -69,7 +70,7 @@ class Crew(Protocol):
 def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studio) -> Outcome:
     """Read and draw one image. Whatever happens, it is said, not raised."""
     try:
-        data = source.read(job.source, studio.limits.max_bytes)
+        data = patiently(lambda: source.read(job.source, studio.limits.max_bytes))
         return draw(data, request, studio, begin=lambda: job.new, known=lambda _: False)
     except Unavailable as error:
         return Lost(str(error))

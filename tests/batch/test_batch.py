@@ -3,151 +3,21 @@
 import io
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from sqlalchemy import create_engine, text
 
-from service.assembly import open_parts
-from service.batch.figures import Figures
-from service.batch.manifest import Manifest
-from service.batch.run import Batch
 from service.batch.storage import Folder
-from service.batch.work import Job, Lost, Outcome, Threads
+from service.batch.work import Job, Lost, Outcome
 from service.errors import EngineUnavailable, FileUnusable, ManifestUnusable
-from service.operations.anonymize import AnonymizeRequest
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
-from service.settings import Settings
-from service.tenancy import Policy
+from tests.batch.conftest import EVERYTHING, TENANT, Bench
 from tests.commands.visard import visard
-
-TENANT = "hospital"
-Line = dict[str, Any]
-
-
-@pytest.fixture
-def parts(tmp_path: Path, small_bundle: Path) -> Parts:
-    made = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
-    made.keys.create(TENANT)
-    return made
-
-
-@pytest.fixture
-def photo(portrait: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(portrait).save(out, "PNG")
-    return out.getvalue()
-
-
-@pytest.fixture
-def source(tmp_path: Path, photo: bytes) -> Path:
-    """Three photos of the same face, one of them below."""
-    folder = tmp_path / "source"
-    (folder / "below").mkdir(parents=True)
-    for name in ("a.png", "b.png", "below/c.png"):
-        (folder / name).write_bytes(photo)
-    return folder
-
-
-@dataclass
-class Scripted:
-    """A crew of threads, of which some jobs are lost after they were drawn.
-
-    Attributes:
-        lost: how often the job of this source is still to be lost.
-        tried: sources and nonces, in order.
-    """
-
-    threads: Threads
-    lost: dict[str, int] = field(default_factory=dict)
-    tried: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def work(self, jobs: Iterator[Job], at_once: int | None = None) -> Iterator[tuple[Job, Outcome]]:
-        for job, outcome in self.threads.work(jobs, at_once):
-            self.tried.append((job.source, job.new.nonce))
-            if self.lost.get(job.source, 0) > 0:
-                self.lost[job.source] -= 1
-                yield job, Lost()
-            else:
-                yield job, outcome
-
-
-class Breaks(Folder):
-    """The process ends before the file is there, but after the record is."""
-
-    def write(self, name: str, data: bytes) -> None:
-        raise KeyboardInterrupt
-
-
-@dataclass
-class Bench:
-    """Runs over one source, with one manifest."""
-
-    parts: Parts
-    source: Folder
-    target: Folder
-    manifest: Path
-
-    @contextmanager
-    def batch(self, target: Folder | None = None, **choices: Any) -> Iterator[tuple[Batch, Scripted]]:
-        request = AnonymizeRequest(tenant=TENANT, no_faces="pass", **choices)
-        with Manifest.open(self.manifest) as opened:
-            batch = Batch(
-                source=self.source,
-                target=target or self.target,
-                manifest=opened,
-                tenant=TENANT,
-                policy=Policy(),
-                again=False,
-                keys=self.parts.keys,
-                records=self.parts.records,
-                on_line=lambda _: None,
-            )
-            yield batch, Scripted(Threads(2, self.source, request, self.parts))
-
-    def run(self, lost: dict[str, int] | None = None, **choices: Any) -> tuple[Figures, Scripted]:
-        with self.batch(**choices) as (batch, crew):
-            crew.lost = dict(lost or {})
-            return batch.run(crew), crew
-
-    @property
-    def lines(self) -> dict[str, Line]:
-        """By their sources, of which each has one."""
-        lines = [json.loads(line) for line in self.manifest.read_text().splitlines()]
-        assert len({line["source"] for line in lines}) == len(lines)
-        return {line["source"]: line for line in lines}
-
-    def records(self) -> set[str]:
-        """Ids of all records in the database."""
-        database = create_engine(f"sqlite:///{self.manifest.parent / 'home' / 'visard.db'}")
-        with database.connect() as connection:
-            found = {str(row.id).replace("-", "") for row in connection.execute(text("SELECT id FROM records"))}
-        database.dispose()
-        return found
-
-    def is_whole(self, sources: set[str]) -> None:
-        """Every source has one line, one file and one record, and no record has none of them."""
-        lines = self.lines
-        assert set(lines) == sources
-        assert self.records() == {line["record"].replace("-", "") for line in lines.values()}
-        assert all(self.target.has(line["output"]) for line in lines.values())
-
-
-@pytest.fixture
-def bench(parts: Parts, source: Path, tmp_path: Path) -> Bench:
-    folders = Folder.open(str(source)), Folder.open(str(tmp_path / "out"))
-    return Bench(parts, *folders, tmp_path / "manifest.jsonl")
-
-
-EVERYTHING = {"a.png", "b.png", "below/c.png"}
 
 
 def test_every_photo_gets_a_line_whatever_it_is(
@@ -200,33 +70,6 @@ def test_an_image_that_kills_whoever_works_on_it_is_given_up_and_the_others_are_
     figures, _ = bench.run(lost={"b.png": 99})
     assert bench.lines["b.png"] == {**bench.lines["b.png"], "status": "failed", "error": "worker-lost"}
     assert (figures.anonymized, figures.failed) == (2, {"worker-lost": 1})
-
-
-def test_a_process_that_ends_between_record_and_file_leaves_nothing_behind(bench: Bench) -> None:
-    with bench.batch(Breaks(bench.target.files, bench.target.root)) as (batch, crew), pytest.raises(KeyboardInterrupt):
-        batch.run(crew)
-    orphan = bench.records()
-    assert len(orphan) == 1
-    assert bench.lines == {}
-    figures, _ = bench.run()
-    assert figures.undone == 1
-    assert not orphan & bench.records()
-    bench.is_whole(EVERYTHING)
-
-
-def test_a_process_that_ends_between_file_and_line_leaves_nothing_behind(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def ends(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Manifest, "add", ends)
-        with pytest.raises(KeyboardInterrupt):
-            bench.run()
-    assert [bench.target.has(name) for name in sorted(EVERYTHING)].count(True) == 1
-    assert bench.run()[0].undone == 1
-    bench.is_whole(EVERYTHING)
 
 
 def test_a_commit_that_got_to_its_line_is_not_taken_back(bench: Bench) -> None:
