@@ -112,6 +112,9 @@ def _refused(running: Process) -> bool:
         running.get("/livez")
     except httpx.ConnectError:
         return True
+    except httpx.TransportError:
+        # It waited to be taken on while the door was shut.
+        return False
     return False
 
 
