@@ -4,7 +4,8 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -54,16 +55,12 @@ def test_from_start_to_stop(running: Process, photo: bytes, portrait: Pixels) ->
     assert (subject, result) == ("editor", "denied") and detail in {"record-refused", "record-unknown"}
     running.installation.check_log({back.headers["x-visard-audit"]})
 
-    upload = threading.Event()
-    with ThreadPoolExecutor(1) as pool:
-        begun = threading.Event()
-        last = pool.submit(_detect_slowly, running, photo, begun, upload)
-        assert begun.wait(PATIENCE_S)
+    with _uploading(running, "/v1/detect", photo) as (end, answer):
         running.process.send_signal(signal.SIGTERM)
-        until(lambda: running.get("/readyz").status_code == 503)
-        assert running.get("/readyz").json()["status"] == "draining"
-        upload.set()
-        assert last.result(PATIENCE_S).status_code == 200
+        until(lambda: running.get("/readyz").json()["status"] == "draining")
+        until(lambda: _refused(running))
+        end.set()
+        assert answer.result(PATIENCE_S).status_code == 200
     assert running.process.wait(PATIENCE_S) == 0
     said = "".join(running.lines)
     assert "not for production: the keys" in said
@@ -82,18 +79,57 @@ def _attempts(running: Process, tenant: str) -> list[tuple[str, str, str]]:
     return [(i["subject"], o["result"], o["detail"]) for i, o in zip(intents, outcomes, strict=True)]
 
 
-def _detect_slowly(running: Process, image: bytes, begun: threading.Event, upload: threading.Event) -> httpx.Response:
-    """A request whose end waits for ``upload``."""
+@contextmanager
+def _uploading(running: Process, path: str, image: bytes) -> Iterator[tuple[threading.Event, Future[httpx.Response]]]:
+    """A request that the service is reading, whose end waits for the event; and its answer."""
+    begun, end = threading.Event(), threading.Event()
 
     def body() -> Iterator[bytes]:
         yield _part("image", image)
         begun.set()
-        assert upload.wait(PATIENCE_S)
+        assert end.wait(2 * PATIENCE_S)
         yield END
 
-    headers = {**running.bearer("all"), **FORM}
-    url = running.url + "/v1/detect"
-    return httpx.post(url, content=body(), headers=headers, timeout=PATIENCE_S, trust_env=False)
+    def upload() -> httpx.Response:
+        headers = {**running.bearer("all"), **FORM}
+        url = running.url + path
+        return httpx.post(url, content=body(), headers=headers, timeout=PATIENCE_S, trust_env=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(upload)
+        try:
+            assert begun.wait(PATIENCE_S)
+            # It came later, so the upload was accepted, too.
+            assert running.get("/livez").status_code == 200
+            yield end, answer
+        finally:
+            end.set()
+
+
+def _refused(running: Process) -> bool:
+    """Whether nothing is taken on any more."""
+    try:
+        running.get("/livez")
+    except httpx.ConnectError:
+        return True
+    except httpx.TransportError:
+        # It waited to be taken on while the door was shut.
+        return False
+    return False
+
+
+def test_an_upload_without_end_does_not_keep_the_service(tmp_path: Path, small_bundle: Path, photo: bytes) -> None:
+    installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
+    patient = str(10 * PATIENCE_S)
+    with (
+        serving(
+            installation, VISARD_DRAIN_DELAY="0.2", VISARD_DRAIN_DEADLINE="1", VISARD_UPLOAD_TIMEOUT=patient
+        ) as process,
+        _uploading(process, "/v1/recover", photo),
+    ):
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(PATIENCE_S) == 0
+    assert _attempts(process, TENANT) == [("auditor", "failed", "engine-closed")]
 
 
 @pytest.mark.parametrize(("proxies", "seen"), [("10.0.0.0/8 127.0.0.1", "203.0.113.9"), ("10.0.0.0/8", "127.0.0.1")])

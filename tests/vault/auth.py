@@ -88,6 +88,11 @@ class Auth:
             raise DENIED
         return token
 
+    def expired(self, presented: str) -> bool:
+        """Whether it was good once."""
+        token = self.tokens.get(presented)
+        return token is not None and not token.valid
+
     def permit(self, token: Token, capability: str, path: str) -> None:
         """The most specific rule decides: an exact path, or else the longest prefix."""
         if _ROOT in token.policies or path in _DEFAULT:

@@ -5,7 +5,8 @@
 prints one line of JSON: the port of the API, the port of the control, and the root token. NOT FOR PRODUCTION:
 everything is in memory, and whoever reaches the control port rules it.
 
-The control takes ``POST /fault`` with ``{"kind": ..., "times": N, "seconds": S}``; it is no part of Vault's API.
+The control takes ``POST /fault`` with ``{"kind": ..., "times": N, "seconds": S}``, and ``GET /met`` says how many
+requests have met each kind; it is no part of Vault's API.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,6 +54,7 @@ class Vault:
         self.standby = False
         self.initialized = True
         self.faults: list[Fault] = []
+        self.met = Counter[str]()
 
     def handle(self, method: str, path: str, query: dict[str, str], headers: Any, body: dict[str, Any]) -> Answer:
         with self.lock:
@@ -69,6 +72,7 @@ class Vault:
             fault.times -= 1
             if fault.times <= 0:
                 self.faults.pop(0)
+            self.met[fault.kind] += 1
             return fault
 
     def expire_tokens(self) -> None:
@@ -90,13 +94,16 @@ class Vault:
             self.sealed = self.sealed and body.get("key") != self.unseal_key
             return Answer(200, {"sealed": self.sealed, "t": 1, "n": 1, "progress": 0})
         if not self.initialized or self.sealed:
+            self.met["seal"] += self.sealed
             raise Failed(503, "Vault is sealed")
         if headers.get("X-Vault-Namespace", "").strip("/") not in self.namespaces:
             raise Failed(404, "namespace not found")
         area, *rest = path.split("/")
         if area == "auth" and rest[-1] == "login":
             return self._log_in(rest, method, body)
-        token = self.auth.token(headers.get("X-Vault-Token", ""))
+        presented = headers.get("X-Vault-Token", "")
+        self.met["expire"] += self.auth.expired(presented)
+        token = self.auth.token(presented)
         engine, inner = self._engine(path)
         if method == "LIST":
             path = path.rstrip("/") + "/"
@@ -232,6 +239,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Control(BaseHTTPRequestHandler):
     vault: Vault
+
+    def do_GET(self) -> None:
+        with self.vault.lock:
+            met = json.dumps(self.vault.met).encode()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(met)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.request
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -109,6 +111,11 @@ class Double(Vault):
         connection.request("POST", f"/{what}", json.dumps(body))
         assert connection.getresponse().status == 204
         connection.close()
+
+    def met(self) -> Counter[str]:
+        """How many requests have met a fault, by its kind."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}/met", timeout=10) as answer:
+            return Counter(json.load(answer))
 
     def fault(self, kind: object, times: int = 1, seconds: float = 0) -> None:
         self.order("fault", kind=str(kind), times=times, seconds=seconds)
