@@ -5,6 +5,7 @@ If strangers told anything of the originals, the network that sees them would co
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from service.core.context import Context
 from service.core.transform import Scheme
 from service.engine import MAX_BATCH
 from service.evaluation.attacks.attack import AttackFigures, revealed
-from service.evaluation.attacks.lessons import Lessons, Stranger, inverted, make_lessons, untouched
+from service.evaluation.attacks.lessons import Inverted, Lessons, Stranger, inverted, make_lessons, untouched
 from service.evaluation.attacks.targets import Targets
 from service.evaluation.figures import Array
 from service.evaluation.ledger import Kept, Ledger
@@ -83,9 +84,15 @@ def attack(targets: Targets, school: School) -> Iterator[AttackFigures]:
 
 def _examined(targets: Targets, school: School) -> Iterator[Marks]:
     studio, plan = targets.studio, targets.plan(_SCHEME)
-    taught, asked = (inverted(people, studio, plan) for people in (school.pupils[: school.count], targets.sitters))
+
+    @cache
+    def faces() -> tuple[list[Inverted], list[Inverted]]:
+        """To learn from, and to be asked about; not made where every network was trained already."""
+        pupils = school.pupils[: school.count]
+        return inverted(pupils, studio, plan), inverted(targets.sitters, studio, plan)
 
     def lessons(variant: str) -> tuple[Lessons, Lessons]:
+        taught, asked = faces()
         if variant != _SCHEME:
             return untouched(taught, school.count), untouched(asked, len(asked))
         made = make_lessons(taught, school.count, studio, plan, school.strangers)
