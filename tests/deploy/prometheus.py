@@ -97,10 +97,12 @@ def scraping(target: str, folder: Path) -> Iterator[Prometheus]:
 
 def _address(log: Any) -> str:
     """Where the server says that it listens, once it is ready."""
-    seen, found = [], None
+    seen, found, ready = [], None, False
     for line in log:
         seen.append(line)
+        # In either order: it begins to listen beside all else.
         found = re.search(r'msg="Listening on" address=(\S+)', line) or found
-        if found and "ready to receive web requests" in line:
+        ready = ready or "ready to receive web requests" in line
+        if found and ready:
             return f"http://{found[1]}"
     raise AssertionError("".join(seen))
