@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+from sqlalchemy import Engine
 
 from service.assembly import Access, open_access
 from service.audit.stored import stored_log
@@ -67,11 +68,16 @@ class Installation:
 
     def entries(self, tenant: str = TENANT) -> list[dict[str, Any]]:
         """The audit log."""
+        with self._database() as database, stored_log(database, tenant) as log:
+            return [json.loads(entry.body) for entry in log.entries]
+
+    @contextmanager
+    def _database(self) -> Iterator[Engine]:
         database = open_database(self.settings)
-        with stored_log(database, tenant) as log:
-            entries = [json.loads(entry.body) for entry in log.entries]
-        database.dispose()
-        return entries
+        try:
+            yield database
+        finally:
+            database.dispose()
 
     def check_log(self, answered: set[str]) -> None:
         """All these attempts are in it with their outcome, and every entry is as it was signed."""
@@ -84,10 +90,9 @@ class Installation:
 
     def check_records(self, made: set[str]) -> None:
         """All these are there."""
-        database = open_database(self.settings)
-        records = RecordStore(database)
-        missing = [record for record in made if records.by_id(TENANT, UUID(record)) is None]
-        database.dispose()
+        with self._database() as database:
+            records = RecordStore(database)
+            missing = [record for record in made if records.by_id(TENANT, UUID(record)) is None]
         assert missing == []
 
     def visard(self, *arguments: object) -> subprocess.CompletedProcess[str]:
