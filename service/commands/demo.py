@@ -117,7 +117,7 @@ def _with_wrong_key(made: Anonymized, parts: Parts, progress: Progress) -> tuple
     header = read_header(data)
     keys = RecordKeys.derive(parts.keys, _TENANT, header.key_version, header.nonce)
     record, _ = read_record(data, body_key=keys.body, mac_key=keys.mac)
-    right = keys.latents(record.scheme, record.bundle_digest, len(record.faces))
+    right = keys.latents_of(record)
     wrong = [bytes([key[0] ^ 1]) + key[1:] for key in right]
     scene = Scene.of(record, shown)
     everyone = range(len(record.faces))

@@ -10,9 +10,10 @@ from service.core.keystream import KEY_BYTES
 from service.core.scheme import model_to_levels
 from service.engine import MAX_BATCH, FaceTask
 from service.evaluation.figures import Array, Figures, Spread, psnr
-from service.evaluation.portraits import Portrait, plan_for, task
+from service.evaluation.portraits import Portrait, task
 from service.evaluation.studio import Studio
 from service.faces.crops import FaceView
+from service.operations.custody import plan_for
 
 
 class BatchFigures(Figures):

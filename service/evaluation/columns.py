@@ -17,13 +17,14 @@ from service.core.scheme import levels_to_model, model_to_levels
 from service.core.transform import Scheme
 from service.engine import MAX_BATCH
 from service.evaluation.paper import Explicit, Implicit, carry, whole_crop
-from service.evaluation.portraits import Pixels, plan_for
+from service.evaluation.portraits import Pixels
 from service.evaluation.sitters import Sitter
 from service.evaluation.studio import Made, Studio
 from service.evaluation.utility import mask_in_crop, same_face
 from service.faces.crops import FaceView, paste_face, view_face
 from service.faces.masks import cells_of
 from service.faces.search import find_faces
+from service.operations.custody import plan_for
 from service.operations.picture import as_bytes
 
 _T = TypeVar("_T")

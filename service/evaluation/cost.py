@@ -14,8 +14,9 @@ from service.core.scheme import anonymize
 from service.core.solver import Progress
 from service.engine import FaceTask
 from service.evaluation.figures import Figures
-from service.evaluation.portraits import Portrait, plan_for, task
+from service.evaluation.portraits import Portrait, task
 from service.evaluation.studio import Studio
+from service.operations.custody import plan_for
 
 _DDIM_STEPS = 50
 

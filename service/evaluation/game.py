@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from service.core.transform import Scheme
 from service.evaluation.clues import Clues, face_clues, file_clues, see
-from service.evaluation.figures import Array, Figures, auc, auc_interval
-from service.evaluation.portraits import Portrait, plan_for
+from service.evaluation.figures import Array, Figures, auc
+from service.evaluation.portraits import Portrait
 from service.evaluation.scenes import KnownFace, Scene, scenes
 from service.evaluation.studio import Studio
+from service.operations.custody import plan_for
 
 _FOLDS = 5
 _SHUFFLES = 500
@@ -28,7 +29,7 @@ class GameFigures(Figures):
         scenes: contexts with two candidate faces each.
         statistics: how many were tried.
         held_out: AUC of all statistics together, on trials the adversary did not learn from.
-        interval: its 95 % interval.
+        held_out_chance: what it stays under in 95 of 100 shuffles of the labels.
         best: the single statistic with the largest AUC (the better of both directions).
         best_auc: its AUC.
         chance: what the largest of so many statistics' AUCs stays under in 95 of 100 shuffles of the labels.
@@ -39,7 +40,7 @@ class GameFigures(Figures):
     scenes: int
     statistics: int
     held_out: float
-    interval: tuple[float, float]
+    held_out_chance: float
     best: str
     best_auc: float
     chance: float
@@ -91,18 +92,17 @@ def judge(played: Trials, rng: np.random.Generator) -> GameFigures:
     values = _standardized(played.values, played.scene)
     labels = played.labels
     single = [_either(auc(column, labels)) for column in values.T]
-    shuffled = [_largest(values, _shuffled(labels, played.scene, rng)) for _ in range(_SHUFFLES)]
-    held_out = auc(_learned(values, labels, played.scene, rng), labels)
+    shuffled = [_shuffled(labels, played.scene, rng) for _ in range(_SHUFFLES)]
     best = int(np.argmax(single))
     return GameFigures(
         trials=len(labels),
         scenes=len(np.unique(played.scene)),
         statistics=len(played.names),
-        held_out=held_out,
-        interval=auc_interval(held_out, int(labels.sum()), int((~labels).sum())),
+        held_out=_held_out(values, labels, played.scene, rng),
+        held_out_chance=_usual([_held_out(values, other, played.scene, rng) for other in shuffled]),
         best=played.names[best],
         best_auc=single[best],
-        chance=float(np.percentile(shuffled, 95)),
+        chance=_usual([_largest(values, other) for other in shuffled]),
         single=dict(zip(played.names, single, strict=True)),
     )
 
@@ -141,6 +141,11 @@ def _standardized(values: Array, scene: NDArray[np.int64]) -> Array:
     return out
 
 
+def _usual(areas: list[float]) -> float:
+    """What 95 of 100 stay under."""
+    return float(np.percentile(areas, 95))
+
+
 def _either(area: float) -> float:
     return max(area, 1 - area)
 
@@ -154,6 +159,10 @@ def _shuffled(labels: Labels, scene: NDArray[np.int64], rng: np.random.Generator
     for index in np.unique(scene):
         out[scene == index] = rng.permutation(labels[scene == index])
     return out
+
+
+def _held_out(values: Array, labels: Labels, scene: NDArray[np.int64], rng: np.random.Generator) -> float:
+    return auc(_learned(values, labels, scene, rng), labels)
 
 
 def _learned(values: Array, labels: Labels, scene: NDArray[np.int64], rng: np.random.Generator) -> Array:

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from service.evaluation.detect import iou
 from service.evaluation.fidelity import Shown
 from service.evaluation.figures import Figures, Rate
 from service.evaluation.portraits import Pixels
 from service.evaluation.studio import Studio
+from service.faces.again import shows
 from service.faces.layout import PlacedFace
 from service.faces.search import find_faces
 from service.imaging import decode
@@ -63,7 +63,7 @@ def measure_large(shown: Sequence[Shown], studio: Studio, size: tuple[int, int] 
     Image.fromarray(pixels).save(buffer, "JPEG", quality=92)
     photo = studio.write(buffer.getvalue(), "jpg")
     found = find_faces(decode(buffer.getvalue(), studio.parts.limits).pixels, studio.parts.detector)
-    hit = [any(iou(face.box, box) > 0.5 for face in found) for box in boxes]
+    hit = [shows(found, box) for box in boxes]
     sides = [box[2] - box[0] for box, was in zip(boxes, hit, strict=True) if was]
     usage = _anonymized_apart(photo, studio)
     return LargeFigures(

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from service.core.keystream import KEY_BYTES
 from service.evaluation.figures import Figures
-from service.evaluation.portraits import Portrait, plan_for, task
+from service.evaluation.portraits import Portrait, task
 from service.evaluation.studio import Studio
+from service.operations.custody import plan_for
 
 
 class OvertakingFigures(Figures):

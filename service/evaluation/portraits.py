@@ -15,14 +15,12 @@ from torch import Tensor
 
 from service.core import overflow
 from service.core.resample import quantized
-from service.core.scheme import Plan, levels_to_model, model_to_levels
-from service.core.transform import Scheme
+from service.core.scheme import levels_to_model, model_to_levels
 from service.engine import FaceTask
 from service.faces.crops import FaceView, paste_face, view_face
 from service.faces.detection import Detector
 from service.faces.layout import PlacedFace, owner_map, place
 from service.faces.search import find_faces
-from service.weights.manifest import Numerics
 
 Pixels = NDArray[np.uint8]
 Array = NDArray[np.float64]
@@ -103,12 +101,6 @@ def make_portrait(name: str, pixels: Pixels, detector: Detector, resolution: int
         pixels = _shrunk(original, factor)
         found = find_faces(pixels, detector)
     return None
-
-
-def plan_for(numerics: Numerics, scheme: Scheme, *, lossy: bool) -> Plan:
-    """The plan the operations use with a bundle."""
-    t0 = numerics.t0_lossy if lossy else numerics.t0
-    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.taus)
 
 
 def _shrink_by(face: PlacedFace, resolution: int) -> float:

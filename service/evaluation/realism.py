@@ -16,13 +16,14 @@ from service.evaluation.figures import Array, Distribution, Figures
 from service.evaluation.kid import Kid, measure_kid
 from service.evaluation.latents import BandFigures, measure_latents
 from service.evaluation.photos import Photo, choose_photos
-from service.evaluation.portraits import Pixels, plan_for
+from service.evaluation.portraits import Pixels
 from service.evaluation.progress import bar
 from service.evaluation.recognizers import DlibRecognizer, Recognizer
 from service.evaluation.studio import TENANT, Studio
 from service.evaluation.subjects import Subject, main_face, make_subjects
 from service.evaluation.utility import UtilityFigures, likeness
 from service.imaging import decode
+from service.operations.custody import plan_for
 from service.operations.parts import Parts
 from service.operations.picture import as_bytes
 

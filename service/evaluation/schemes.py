@@ -13,8 +13,9 @@ from service.core.keystream import KEY_BYTES
 from service.core.scheme import model_to_levels
 from service.core.transform import SCHEMES, Scheme
 from service.evaluation.figures import Figures, Spread, psnr
-from service.evaluation.portraits import Pixels, Portrait, plan_for, task
+from service.evaluation.portraits import Pixels, Portrait, task
 from service.evaluation.studio import Studio
+from service.operations.custody import plan_for
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from service.core.keystream import KEY_BYTES
 from service.core.scheme import Plan, anonymize, model_to_levels, recover
 from service.evaluation.figures import Figures, Spread, psnr
 from service.evaluation.graphs import Graphed
-from service.evaluation.portraits import Portrait, plan_for, task
+from service.evaluation.portraits import Portrait, task
+from service.operations.custody import plan_for
 from service.weights.bundles import Bundles
 
 _SIZES = (1, 2, 4, 8, 16, 32, 64)

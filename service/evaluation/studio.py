@@ -88,7 +88,7 @@ class Studio:
         header = read_header(data)
         keys = RecordKeys.derive(self.parts.keys, TENANT, header.key_version, header.nonce)
         record, _ = read_record(data, body_key=keys.body, mac_key=keys.mac)
-        latents = keys.latents(record.scheme, record.bundle_digest, len(record.faces))
+        latents = keys.latents_of(record)
         wrong = [bytes([key[0] ^ 1]) + key[1:] for key in latents]
         scene = Scene.of(record, made.picture)
         everyone = range(len(record.faces))

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from service.core.resample import quantized
 from service.engine import MAX_BATCH
 from service.errors import NoFaces
-from service.evaluation.detect import iou
 from service.evaluation.photos import Photo
 from service.evaluation.portraits import Pixels
 from service.evaluation.studio import Studio
 from service.evaluation.utility import same_face
+from service.faces.again import iou
 from service.faces.crops import FaceView, paste_face, view_face
 from service.faces.detection import Detection, Detector
 from service.faces.layout import PlacedFace

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.evaluation.detect import iou
 from service.evaluation.figures import Array, Distribution, Figures
 from service.evaluation.verification import BoundedRate
+from service.faces.again import SAME, iou
 from service.faces.detection import Detection
 from service.faces.layout import PlacedFace
 from service.faces.masks import block_bitmap, face_ellipse
-
-FOUND = 0.5
-"""Overlap (IoU) with the old box from which a face counts as found again."""
 
 
 class Likeness(Figures):
@@ -73,7 +70,7 @@ class UtilityFigures(Figures):
 def same_face(face: PlacedFace, found: Sequence[Detection]) -> Detection | None:
     """The detection that lies over a face, if any does."""
     best = max(found, key=lambda other: iou(face.box, other.box), default=None)
-    return best if best is not None and iou(face.box, best.box) > FOUND else None
+    return best if best is not None and iou(face.box, best.box) > SAME else None
 
 
 def likeness(before: PlacedFace, after: Detection | None) -> Likeness:

@@ -74,7 +74,7 @@ def subkey(record_key: bytes, purpose: Purpose, *, face: int = 0, binding: bytes
         record_key: 32 bytes from ``KeyProvider.record_key``.
         purpose: what it is for.
         face: index of the face, 0 to 2^32 - 1.
-        binding: what else the key depends on: ``framed`` scheme and bundle digest for ``LATENT``; the
+        binding: what else the key depends on: ``framed`` scheme, bundle digest and draw for ``LATENT``; the
             per-record database secret for ``SEAL``, so that the key is gone with the row.
     """
     return expand(record_key, _SUBKEY_LABEL + framed(purpose.encode(), face.to_bytes(4, "big"), binding))

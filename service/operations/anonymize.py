@@ -1,7 +1,7 @@
 """Anonymize one image: decode, detect, derive, replace, record, store, encode."""
 
-from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -9,30 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.core import overflow
-from service.core.resample import quantized
-from service.core.scheme import Plan, levels_to_model, model_to_levels
+from service.core.scheme import levels_to_model
 from service.core.solver import Progress
 from service.core.transform import Norms, Scheme
 from service.engine import FaceTask
 from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
-from service.faces.crops import FaceView, paste_face, thumbnail, view_face
+from service.faces.again import look_again, shows
+from service.faces.crops import FaceView, thumbnail, view_face
 from service.faces.detection import Box, Detection
 from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.faces.selection import select
 from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
+from service.operations.custody import plan_for
 from service.operations.detect import checked
 from service.operations.finding import faces_in
 from service.operations.keeping import NewImage, chosen_policy, written
 from service.operations.parts import Parts, Studio
 from service.operations.phases import timed
-from service.operations.picture import is_lossy, opaque, samples, with_depth
+from service.operations.picture import as_bytes, is_lossy, opaque, samples, with_depth
+from service.operations.strangers import Stranger, draw_strangers
 from service.records.record import FaceRecord, Record
 from service.records.store import StoredRecord
 from service.tenancy import SealPolicy
-from service.weights.manifest import Numerics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +153,9 @@ def draw(
         raise already_anonymized()
     output = format_for(picture.format, request.format)
     target = with_depth(picture, request.depth or _natural_depth(picture, output))
+    found = _found(picture, request, studio)
     scene = _Scene.lay(
-        _chosen(picture, request, studio),
+        _chosen(found, picture, request, studio),
         picture,
         request.coverage,
         studio.bundles.default.manifest.numerics.resolution,
@@ -167,7 +168,8 @@ def draw(
         return Drawn(Anonymized(file, output, None, ()), None, source)
     with timed(studio.observer, "key"):
         new = begin()
-    return _draw_scene(picture, source, target, output, scene, request, new, studio, progress)
+    plain = [shows(found, face.box) for face in scene.faces]
+    return _draw_scene(picture, source, target, output, scene, plain, request, new, studio, progress)
 
 
 def already_anonymized() -> AlreadyAnonymized:
@@ -201,6 +203,7 @@ def _draw_scene(
     target: Picture,
     output: OutputFormat,
     scene: _Scene,
+    plain: list[bool],
     request: AnonymizeRequest,
     new: NewImage,
     studio: Studio,
@@ -208,12 +211,22 @@ def _draw_scene(
 ) -> Drawn:
     bundle = studio.bundles.default
     lossy = is_lossy(target, output)
-    plan = _plan(bundle.manifest.numerics, request.scheme, lossy)
+    depth = _depth(target.pixels)
+    plan = plan_for(bundle.manifest.numerics, request.scheme, lossy=lossy, depth=depth)
     views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
-    latents = new.keys.latents(plan.scheme, bundle.digest, len(views))
-    tasks = [FaceTask(_inside(view), view.context(), key) for view, key in zip(views, latents, strict=True)]
-    strangers = studio.engine.anonymize(bundle.digest, plan, tasks, progress)
-    anonymized, beyond = _drawn(opaque(target, scene.owner != NOBODY), views, [x for x, _ in strangers])
+
+    def carry(wanted: Sequence[int], draw: int) -> list[tuple[Tensor, Norms]]:
+        keys = new.keys.latents(plan.scheme, bundle.digest, [draw] * len(views))
+        tasks = [FaceTask(_inside(views[i]), views[i].context(), keys[i]) for i in wanted]
+        return studio.engine.anonymize(bundle.digest, plan, tasks, progress)
+
+    def look(shown: Picture, boxes: Sequence[Box]) -> list[bool]:
+        with timed(studio.observer, "detect"):
+            least = min(request.min_confidence, DEFAULT_CONFIDENCE)
+            return look_again(as_bytes(shown.pixels), boxes, studio.detector, least)
+
+    blank = opaque(target, scene.owner != NOBODY)
+    anonymized, strangers = draw_strangers(blank, views, plain, carry, look)
     if new.policy.irreversible:
         with timed(studio.observer, "encode"):
             file = encode(anonymized, format=output, record=None, metadata=request.metadata)
@@ -229,7 +242,7 @@ def _draw_scene(
         bundle_digest=bundle.digest,
         resolution=bundle.manifest.numerics.resolution,
         **asdict(plan),
-        depth=_depth(target.pixels),
+        depth=depth,
         image_depth=_depth(picture.pixels),
         width=target.pixels.shape[1],
         height=target.pixels.shape[0],
@@ -238,10 +251,7 @@ def _draw_scene(
         pixels_digest=pixels_digest(shown),
         image_digest=source,
         sealed=new.policy.seal,
-        faces=tuple(
-            _face_record(face, norms, excess, shown)
-            for face, (_, norms), excess in zip(scene.faces, strangers, beyond, strict=True)
-        ),
+        faces=tuple(_face_record(face, stranger, shown) for face, stranger in zip(scene.faces, strangers, strict=True)),
     )
     embedded, stored = written(record, samples(picture, scene.owner != NOBODY), new)
     with timed(studio.observer, "encode"):
@@ -250,9 +260,12 @@ def _draw_scene(
     return Drawn(Anonymized(file, output, record.id, scene.faces), stored, source)
 
 
-def _chosen(picture: Picture, request: AnonymizeRequest, studio: Studio) -> list[Detection]:
+def _found(picture: Picture, request: AnonymizeRequest, studio: Studio) -> list[Detection]:
     with timed(studio.observer, "detect"):
-        found = faces_in(picture, studio.detector, checked(request.min_confidence))
+        return faces_in(picture, studio.detector, checked(request.min_confidence))
+
+
+def _chosen(found: list[Detection], picture: Picture, request: AnonymizeRequest, studio: Studio) -> list[Detection]:
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
     chosen = select(found, size, keep=request.keep, only=request.only, extra=request.extra)
     if studio.max_faces is not None and len(chosen) > studio.max_faces:
@@ -268,23 +281,8 @@ def _depth(pixels: NDArray[np.generic]) -> Literal[8, 16]:
     return 16 if pixels.dtype == np.uint16 else 8
 
 
-def _plan(numerics: Numerics, scheme: Scheme, lossy: bool) -> Plan:
-    t0 = numerics.t0_lossy if lossy else numerics.t0
-    return Plan(scheme, numerics.steps, numerics.evaluations, numerics.grid, t0, numerics.t1, numerics.taus)
-
-
 def _inside(view: FaceView) -> Tensor:
     return levels_to_model(view.inside.values, view.top)
-
-
-def _drawn(target: Picture, views: list[FaceView], strangers: list[Tensor]) -> tuple[Picture, list[bytes]]:
-    """The picture with strangers in it, and what its pixels could not hold of each."""
-    pixels, beyond = target.pixels.copy(), []
-    for view, x in zip(views, strangers, strict=True):
-        levels, counts = model_to_levels(x, view.top), view.inside.counts
-        paste_face(pixels, view, quantized(levels, counts, view.top))
-        beyond.append(overflow.pack(overflow.excess(levels, counts, view.top), view.top))
-    return replace(target, pixels=pixels, record=None), beyond
 
 
 def _as_filed(
@@ -296,15 +294,16 @@ def _as_filed(
     return decode(encode(anonymized, format=output, record=None, metadata=metadata), studio.limits)
 
 
-def _face_record(face: PlacedFace, norms: Norms, excess: bytes, shown: Picture) -> FaceRecord:
+def _face_record(face: PlacedFace, stranger: Stranger, shown: Picture) -> FaceRecord:
     return FaceRecord(
         box=face.box,
         confidence=face.confidence,
+        draw=stranger.draw,
         side=face.side,
         origin=face.origin,
         landmarks=face.landmarks,
         bitmap=face.bitmap,
-        norms=norms,
-        overflow=excess,
+        norms=stranger.norms,
+        overflow=stranger.overflow,
         thumbnail=thumbnail(shown.pixels, face),
     )

@@ -185,7 +185,7 @@ def _recover(
     if sealed:
         restored = _exact(shown, scene, found, wanted, binding, parts, progress)
     else:
-        latents = found.keys.latents(record.scheme, record.bundle_digest, len(record.faces))
+        latents = found.keys.latents_of(record)
         restored, confidence = generative(shown, scene, record, wanted, latents, parts.engine, progress)
     restored = with_depth(restored, record.image_depth)
     whole = pixels_digest(restored) == record.image_digest
@@ -231,7 +231,7 @@ def _exact(
     chosen = values.reshape(count, -1)[np.isin(scene.owner[owned], wanted)]
     restored = with_samples(with_depth(shown, record.image_depth), np.isin(scene.owner, wanted), chosen)
     if binding is Binding.SIMILAR:
-        latents = found.keys.latents(record.scheme, record.bundle_digest, len(record.faces))
+        latents = found.keys.latents_of(record)
         if not drawn_from(restored, shown, scene, record, wanted, latents, parts.engine, progress):
             raise RecordMismatch("the faces in the image were changed since they were made")
     return restored

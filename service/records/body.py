@@ -28,8 +28,8 @@ _GRIDS: Final[tuple[GridKind, ...]] = ("square", "late")
 # scheme, seal, grid, depth, depth of the original, lossy, has coding grid | R, N, K, faces | overflow length
 # | t0, t1, four tau | width, height | coding grid | digests of bundle, anonymized pixels, original
 _IMAGE = struct.Struct(">BBBBB?? 4H I 6d 2I 5i 32s32s32s")
-# box, origin | side, confidence | norms | thumbnail
-_FACE = struct.Struct(">6i I H 4d 64s")
+# box, origin | side, confidence, draw | norms | thumbnail
+_FACE = struct.Struct(">6i I H B 4d 64s")
 _LANDMARKS = np.dtype(">i4")
 
 
@@ -127,7 +127,7 @@ def _bitmap_bytes(resolution: int) -> int:
 
 def _pack_face(face: FaceRecord) -> bytes:
     confidence = round(face.confidence * CONFIDENCE_STEPS)
-    numbers = _FACE.pack(*face.box, *face.origin, face.side, confidence, *face.norms, face.thumbnail)
+    numbers = _FACE.pack(*face.box, *face.origin, face.side, confidence, face.draw, *face.norms, face.thumbnail)
     return b"".join(
         (numbers, face.landmarks.astype(_LANDMARKS).tobytes(), np.packbits(face.bitmap).tobytes(), face.overflow)
     )
@@ -143,13 +143,14 @@ def _unpack_face(data: bytes, resolution: int) -> FaceRecord:
     return FaceRecord(
         box=_four(numbers[:4]),
         confidence=numbers[7] / CONFIDENCE_STEPS,
+        draw=numbers[8],
         side=numbers[6],
         origin=numbers[4:6],
         landmarks=landmarks.reshape(LANDMARKS, 2).astype(np.int32),
         bitmap=bits.reshape(side, side).astype(np.bool_),
-        norms=_four(numbers[8:12]),
+        norms=_four(numbers[9:13]),
         overflow=data[overflow_at:],
-        thumbnail=numbers[12],
+        thumbnail=numbers[13],
     )
 
 

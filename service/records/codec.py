@@ -23,7 +23,7 @@ from service.records.body import pack_body, unpack_body
 from service.records.record import Record
 
 _MAGIC = b"VSRD"
-_VERSION = 2
+_VERSION = 3
 _CUSTODIANS: tuple[Custodian, ...] = ("local", "vault-kv", "vault-transit")
 """By their number in the flags."""
 _ERASABLE = 0b001

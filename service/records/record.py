@@ -28,6 +28,7 @@ class FaceRecord:
     Attributes:
         box: left, top, right, bottom in image px; may lie outside the image.
         confidence: of the detector, in [0, 1]; kept to 1 / 65535.
+        draw: which of its strangers is shown, from 0; each has a latent key of its own.
         side: of the crop in image px, at least R.
         origin: x, y of the crop in image px; may be negative.
         landmarks: (5, 2) int32 x, y in image px.
@@ -42,6 +43,7 @@ class FaceRecord:
 
     box: tuple[int, int, int, int]
     confidence: float
+    draw: int
     side: int
     origin: tuple[int, int]
     landmarks: NDArray[np.int32] = field(repr=False)
@@ -53,6 +55,7 @@ class FaceRecord:
     def __post_init__(self) -> None:
         _require(len(self.box) == 4 and len(self.origin) == 2, "a box has four numbers, an origin two")
         _require(0 <= self.confidence <= 1, "a confidence lies in [0, 1]")
+        _require(0 <= self.draw < 256, "the number of a draw has 8 bits")
         _require(self.landmarks.shape == (LANDMARKS, 2), "landmarks are (5, 2)")
         _require(self.landmarks.dtype == np.int32, "landmarks are int32")
         _require(self.bitmap.dtype == np.bool_, "a bitmap is bool")

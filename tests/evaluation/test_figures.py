@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.evaluation.detect import iou
 from service.evaluation.figures import EQUAL_DB, Rate, Spread, auc, auc_interval, psnr
 
 FOUR = np.array([1.0, 2.0, 3.0, 4.0])
@@ -49,13 +48,6 @@ def test_auc_interval_covers_chance_as_often_as_it_says() -> None:
         low, high = auc_interval(auc(rng.normal(size=80), labels), 40, 40)
         covered += low <= 0.5 <= high
     assert 0.91 <= covered / 300 <= 0.99
-
-
-def test_iou() -> None:
-    square = (0.0, 0.0, 2.0, 2.0)
-    assert iou(square, square) == 1
-    assert iou(square, (1.0, 0.0, 3.0, 2.0)) == pytest.approx(1 / 3)
-    assert iou(square, (5.0, 5.0, 6.0, 6.0)) == 0
 
 
 def test_rates_and_spreads_are_printed_with_their_counts() -> None:

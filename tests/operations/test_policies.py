@@ -84,7 +84,7 @@ def test_every_key_of_an_erasable_image_but_the_macs_needs_the_row(
     assert bare.mac == bound.mac
     assert bare.body != bound.body
     assert bare.seal(None) != bound.seal(stored.secret)
-    assert bare.latents("band-rotation", bytes(32), 1) != bound.latents("band-rotation", bytes(32), 1)
+    assert bare.latents("band-rotation", bytes(32), [0]) != bound.latents("band-rotation", bytes(32), [0])
     assert header.erasable
 
 

@@ -30,6 +30,7 @@ def faces(resolution: int, overflow_bytes: int) -> st.SearchStrategy[FaceRecord]
         FaceRecord,
         box=st.tuples(i32, i32, i32, i32),
         confidence=u16.map(lambda step: step / 65535),
+        draw=st.integers(0, 255),
         side=st.integers(resolution, 2**32 - 1),
         origin=st.tuples(i32, i32),
         landmarks=st.lists(i32, min_size=10, max_size=10).map(lambda n: np.array(n, np.int32).reshape(5, 2)),
@@ -75,6 +76,7 @@ def _sample(**changes: Any) -> Record:
     face = FaceRecord(
         box=(-3, 5, 60, 80),
         confidence=0.75,
+        draw=3,
         side=128,
         origin=(-7, 1),
         landmarks=np.arange(10, dtype=np.int32).reshape(5, 2),

@@ -15,11 +15,12 @@ from service.engine import MAX_BATCH
 from service.evaluation.clues import see
 from service.evaluation.columns import in_parallel
 from service.evaluation.figures import Array
-from service.evaluation.portraits import Pixels, plan_for
+from service.evaluation.portraits import Pixels
 from service.evaluation.recognizers import Recognizer
 from service.evaluation.sitters import Sitter, look
 from service.evaluation.studio import Made, Studio
 from service.faces.crops import FaceView
+from service.operations.custody import plan_for
 
 SCHEMES: tuple[Scheme, ...] = ("signflip", "band-rotation")
 """What is attacked: the published transform under our key handling, and ours."""

@@ -1,0 +1,116 @@
+"""A stranger whom nobody finds is drawn again; one of sixteen bits is drawn more finely."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.evaluation.figures import psnr
+from service.faces.detection import CenterFaceDetector, Detection
+from service.imaging import decode
+from service.operations.anonymize import AnonymizeRequest, anonymize
+from service.operations.parts import Parts
+from service.operations.recover import RecoverRequest, recover
+from service.operations.strangers import DRAWS
+from tests.operations.conftest import TENANT, Encoder
+
+Pixels = NDArray[np.uint8]
+
+REQUEST = AnonymizeRequest(tenant=TENANT)
+ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order", fidelity="generative")
+
+
+@dataclass
+class Forgetful:
+    """Finds what is in the first picture it is shown; of it, in later ones, only the faces named for each look."""
+
+    looks: Sequence[Sequence[int]]
+    faces: list[Detection] = field(default_factory=list)
+    looked: int = 0
+
+    def __call__(self, rgb: NDArray[np.uint8], min_confidence: float) -> list[Detection]:
+        if not self.faces:
+            self.faces = sorted(CenterFaceDetector()(rgb, min_confidence), key=lambda face: face.box[0])
+            return self.faces
+        self.looked += 1
+        return [self.faces[i] for i in self.looks[self.looked - 1]]
+
+
+@dataclass
+class Counting:
+    """An engine that remembers how many faces it was given."""
+
+    engine: Any
+    given: list[int] = field(default_factory=list)
+
+    def anonymize(self, digest: bytes, plan: Any, tasks: Sequence[Any], progress: Any = None) -> Any:
+        self.given.append(len(tasks))
+        return self.engine.anonymize(digest, plan, tasks, progress)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+
+def _watched(parts: Parts, looks: Sequence[Sequence[int]]) -> tuple[Parts, Counting]:
+    engine = Counting(parts.engine)
+    return replace(parts, detector=Forgetful(looks), engine=engine), engine
+
+
+@pytest.mark.parametrize(
+    ("looks", "given"),
+    [
+        ([(0, 1)], [2]),
+        ([(0,), (0, 1)], [2, 1]),
+        ([(1,), (), (0,)], [2, 1, 1]),
+        ([(), (1,), (0,)], [2, 2, 1]),
+        ([(), (), ()], [2, 2, 2]),
+    ],
+)
+def test_who_is_not_found_again_is_drawn_again_and_comes_back(
+    looks: Sequence[Sequence[int]], given: list[int], parts: Parts, two_faces: Pixels, encoded: Encoder
+) -> None:
+    watched, engine = _watched(parts, looks)
+    made = anonymize(encoded(two_faces), replace(REQUEST, seal="off"), watched)
+    assert engine.given == given
+    assert len(given) <= DRAWS
+    back = decode(recover(made.data, ASK, parts).data).pixels
+    assert psnr(back, two_faces) > psnr(decode(made.data).pixels, two_faces) + 8
+
+
+def test_a_box_where_nothing_was_found_is_drawn_once(parts: Parts, encoded: Encoder) -> None:
+    grass = np.random.default_rng(0).integers(60, 120, (120, 120, 3), np.uint8)
+    engine = Counting(parts.engine)
+    anonymize(encoded(grass), replace(REQUEST, extra=((30.0, 30.0, 80.0, 90.0),)), replace(parts, engine=engine))
+    assert engine.given == [1]
+
+
+def test_a_later_draw_is_another_stranger(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+    shown: list[Pixels] = []
+    watched, _ = _watched(parts, [(), (0,)])
+    finds = watched.detector
+
+    def keeping(rgb: NDArray[np.uint8], min_confidence: float) -> list[Detection]:
+        shown.append(rgb.copy())
+        return finds(rgb, min_confidence)
+
+    anonymize(encoded(portrait), REQUEST, replace(watched, detector=keeping))
+    original, first, second = shown
+    changed = (first != original).any(axis=-1)
+    assert np.array_equal(second[~changed], original[~changed])
+    assert (first != second).any(axis=-1)[changed].mean() > 0.9
+
+
+@pytest.mark.parametrize(("depth", "evaluations"), [(8, 2 * (8 * 4 + 1)), (16, 2 * (8 * 6 + 1))])
+def test_sixteen_bits_get_as_many_evaluations_as_the_budget_allows(
+    depth: Any, evaluations: int, parts: Parts, portrait: Pixels, encoded: Encoder
+) -> None:
+    spent: list[None] = []
+    watched, _ = _watched(parts, [(0,)])
+    made = anonymize(encoded(portrait), replace(REQUEST, depth=depth), watched, lambda: spent.append(None))
+    assert len(spent) == evaluations
+    spent.clear()
+    recover(made.data, ASK, parts, lambda: spent.append(None))
+    assert len(spent) == evaluations
