@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import Engine as DatabaseEngine
@@ -14,29 +13,27 @@ from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
 from service.access.tenants import TenantStore
-from service.access.tokens import TokenStore
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.assembly import Access, assemble, open_access, open_audit_of_service, open_engine
 from service.audit.log import AuditLog, log_failed_shipping
 from service.audit.signing import Signer
+from service.chores import finish, keep_up
 from service.datastore import open_database
 from service.engine import EngineRoom
-from service.errors import AddressUnusable, AuditUnavailable, EngineClosed, NotForProduction, Refused
-from service.keys.certificates import first_end
+from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
 from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
-from service.operations.upkeep import Upkeep, in_turn, tidy
+from service.operations.upkeep import Upkeep
 from service.settings import Settings
 from service.signer import open_signer
 from service.tracing import Tracing, open_tracing
 from service.weights.bundles import Bundles
 
 _NOBODY = "nobody"
-_SOON = timedelta(days=7)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -67,7 +64,11 @@ def create_app(settings: Settings) -> FastAPI:
         audit = _audit(settings, database, signer, metrics, opened)
         checks = {"signer": signer.check} if isinstance(signer, VaultSigner) else {}
         desk = _desk(settings, replace(parts, audit=audit), access, observer, checks)
-        upkeep = Upkeep(lambda: _keep_up(settings, desk, access.tokens), settings.upkeep_interval)
+        watched = {"vault_ca": settings.vault_ca, "vault_client_cert": settings.vault_client_cert}
+        certificates = {name: file for name, file in watched.items() if file is not None}
+        upkeep = Upkeep(lambda: keep_up(desk, access.tokens, certificates), settings.upkeep_interval)
+        # Closed from the last to the first.
+        opened.callback(finish, desk)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):
             opened.callback(close)
         if settings.metrics_port is not None:
@@ -106,35 +107,6 @@ def _audit(
         metrics.shipping_failed()
 
     return open_audit_of_service(settings, database, signer, failed, metrics.watch_shipping, opened)
-
-
-def _keep_up(settings: Settings, desk: Desk, tokens: TokenStore) -> None:
-    in_turn(
-        lambda: _tidy(desk),
-        desk.replays.forget_expired,
-        lambda: _forget_quotas(desk),
-        lambda: desk.metrics.expiring(tokens.expiring(_SOON)),
-        lambda: _watch_certificates(settings, desk.metrics),
-    )
-
-
-def _tidy(desk: Desk) -> None:
-    try:
-        tidy(desk.parts.audit, desk.parts.records)
-    except AuditUnavailable:
-        desk.metrics.audit_failed()
-        raise
-
-
-def _forget_quotas(desk: Desk) -> None:
-    if desk.quota is not None:
-        desk.quota.forget_rested()
-
-
-def _watch_certificates(settings: Settings, metrics: Metrics) -> None:
-    for name, file in (("vault_ca", settings.vault_ca), ("vault_client_cert", settings.vault_client_cert)):
-        if file is not None:
-            metrics.certificate_ends(name, first_end(file).timestamp())
 
 
 def embedded_defaults(settings: Settings) -> list[str]:

@@ -22,7 +22,7 @@ _NO_FIDELITY = "none"
 _ENDINGS = (
     ("granted", "exact"),
     ("granted", "generative"),
-    *((outcome, _NO_FIDELITY) for outcome in ("denied", "invalid", "failed")),
+    *((outcome, _NO_FIDELITY) for outcome in ("denied", "invalid", "failed", "interrupted")),
 )
 
 

@@ -1,34 +1,97 @@
-"""How often one caller is refused in a minute: every refusal is written down, and the log must have an end."""
+"""How often one caller is refused in a minute: each is written down, beyond so many only how many there were."""
 
 import math
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from service.access.principal import Principal
+from service.audit.entry import Value, instant
 from service.errors import Refused, code_of
 
 _WINDOW_S = 60.0
+_Caller = tuple[str, str, str]
+"""Tenant, subject, and why they were refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """Refusals of one caller that were not written down one by one.
+
+    Attributes:
+        tenant: of the caller.
+        subject: the caller.
+        detail: why; a stable code.
+        count: how many.
+        since, until: the window they fell into.
+    """
+
+    tenant: str
+    subject: str
+    detail: str
+    count: int
+    since: datetime
+    until: datetime
+
+    def fields(self) -> Mapping[str, Value]:
+        """What the entry says beyond tenant, kind, attempt and time."""
+        span = {"since": instant(self.since), "until": instant(self.until)}
+        return {"count": self.count, "detail": self.detail, "result": "denied", "subject": self.subject, **span}
 
 
 class Refusals:
-    """Counts those of each caller and kind in this process, a minute at a time; on the event loop's thread only."""
+    """Counts those of each caller and kind in this process, a minute at a time; may be called from any thread."""
 
     def __init__(self, most: int = 30, now: Callable[[], float] = time.monotonic) -> None:
         """Let each caller be refused ``most`` times a minute for the same reason."""
         self._most = most
         self._now = now
-        self._began = now()
-        self._counts: Counter[tuple[str, str, str]] = Counter()
+        self._lock = threading.Lock()
+        self._counts: Counter[_Caller] = Counter()
+        self._surplus: list[Surplus] = []
+        self._begin()
 
     def wait_s(self, caller: Principal, refusal: Refused) -> int:
         """Count one more; seconds until the caller may be refused so again, 0 for now."""
-        since = self._now() - self._began
-        if since >= _WINDOW_S:
-            self._began += since
-            since = 0.0
-            self._counts.clear()
-        # By kind: who holds an old token does not use up what its owner, who has a new one, is told.
-        key = (caller.tenant, caller.subject, code_of(type(refusal)))
-        self._counts[key] += 1
-        return 0 if self._counts[key] <= self._most else max(1, math.ceil(_WINDOW_S - since))
+        with self._lock:
+            since = self._window()
+            # By kind: who holds an old token does not use up what its owner, who has a new one, is told.
+            key = (caller.tenant, caller.subject, code_of(type(refusal)))
+            self._counts[key] += 1
+            return 0 if self._counts[key] <= self._most else max(1, math.ceil(_WINDOW_S - since))
+
+    def take(self, *, unfinished: bool = False) -> list[Surplus]:
+        """What is to be written down of the windows that are over, once; ``unfinished``, of this one too."""
+        with self._lock:
+            self._window()
+            if unfinished:
+                self._end()
+            taken, self._surplus = self._surplus, []
+            return taken
+
+    def put_back(self, surplus: Surplus) -> None:
+        """It could not be written down: it is to be taken again."""
+        with self._lock:
+            self._surplus.append(surplus)
+
+    def _window(self) -> float:
+        """Seconds since the window of now began."""
+        if self._now() - self._began >= _WINDOW_S:
+            self._end()
+        return self._now() - self._began
+
+    def _end(self) -> None:
+        until = datetime.now(UTC)
+        self._surplus += [
+            Surplus(*caller, count - self._most, self._since, until)
+            for caller, count in self._counts.items()
+            if count > self._most
+        ]
+        self._counts.clear()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._began, self._since = self._now(), datetime.now(UTC)

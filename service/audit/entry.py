@@ -31,6 +31,8 @@ class Kind(StrEnum):
     ERASED = "erased"
     INSPECTION = "inspection"
     """A question about a record that was refused."""
+    REFUSALS = "refusals"
+    """More of them than are written down one by one: how many, of whom and why."""
     FOREIGN_ATTEMPT = "foreign-attempt"
     KEY_DESTRUCTION = "key-destruction"
     """Asked for: without an entry that it was done, nobody may rely on either."""

@@ -31,8 +31,11 @@ class Tidied:
     expired: int = 0
 
 
-def tidy(audit: AuditLog, records: RecordStore) -> Tidied:
+def tidy(audit: AuditLog, records: RecordStore, on_interrupted: Callable[[], object] = int) -> Tidied:
     """Do once all that can be done: a log that takes no entry holds up neither the others nor a deletion.
+
+    Args:
+        on_interrupted: told of each attempt that is closed.
 
     Raises:
         AuditUnavailable: a log cannot be read or written.
@@ -44,7 +47,9 @@ def tidy(audit: AuditLog, records: RecordStore) -> Tidied:
         done.expired = records.purge_expired()
 
     def close(attempt: UUID) -> None:
-        done.interrupted += audit.interrupt(attempt, now, release)
+        if audit.interrupt(attempt, now, release):
+            done.interrupted += 1
+            on_interrupted()
 
     in_turn(purge, lambda: in_turn(*(partial(close, attempt) for attempt in audit.expired(now))))
     return done

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,21 @@ class Service:
             entries += page
             after = page[-1].index
         return [json.loads(entry.body) for entry in entries]
+
+    def measured(self, name: str) -> float:
+        """A metric as it is now; ``name`` with its labels."""
+        lines = self.request("GET", "/metrics").text.splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(name))
+
+    @contextmanager
+    def at(self, desk: Desk) -> Iterator[None]:
+        """Work at another desk for a while."""
+        before = self.desk
+        self.app.state.desk = desk
+        try:
+            yield
+        finally:
+            self.app.state.desk = before
 
     def request(self, method: str, path: str, token: str | None = None, **options: Any) -> httpx.Response:
         """One request; ``token`` by its name."""

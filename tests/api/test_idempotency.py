@@ -22,7 +22,7 @@ from service.records.codec import read_header
 from service.replays import LEASE, ReplayStore
 from service.settings import Settings
 from tests.api.conftest import Pixels, Service, assert_problem, close, pixels_of
-from tests.api.test_lifecycle import PATIENCE_S, Gated, _at
+from tests.api.test_lifecycle import PATIENCE_S, Gated
 
 
 def keyed(service: Service, key: str, image: bytes, *, caller: str = "all", **fields: object) -> httpx.Response:
@@ -87,7 +87,7 @@ def test_a_nonce_never_serves_two_images(service: Service, photo: bytes) -> None
 def test_of_two_at_once_one_is_carried_out(service: Service, photo: bytes) -> None:
     desk, key = service.desk, str(uuid4())
     part = Gated(desk.parts.detector)
-    with _at(service, replace(desk, parts=replace(desk.parts, detector=part))), ThreadPoolExecutor(1) as pool:
+    with service.at(replace(desk, parts=replace(desk.parts, detector=part))), ThreadPoolExecutor(1) as pool:
         first = pool.submit(keyed, service, key, photo)
         assert part.begun.wait(PATIENCE_S)
         refused = keyed(service, key, photo)
@@ -134,7 +134,7 @@ class _CannotKeep:
 
 def test_what_cannot_be_kept_may_be_tried_again_at_once(service: Service, photo: bytes) -> None:
     desk, key = service.desk, str(uuid4())
-    with _at(service, replace(desk, replays=_CannotKeep(desk.replays, crash=False))):
+    with service.at(replace(desk, replays=_CannotKeep(desk.replays, crash=False))):
         assert_problem(keyed(service, key, photo), 503, "database-unavailable")
     made = keyed(service, key, photo)
     assert (made.status_code, "x-visard-replayed" in made.headers) == (200, False)
@@ -142,11 +142,11 @@ def test_what_cannot_be_kept_may_be_tried_again_at_once(service: Service, photo:
 
 def test_what_cannot_be_kept_is_not_given_and_the_key_is_not_lost(service: Service, photo: bytes) -> None:
     desk, key = service.desk, str(uuid4())
-    with _at(service, replace(desk, replays=_CannotKeep(desk.replays, crash=True))):
+    with service.at(replace(desk, replays=_CannotKeep(desk.replays, crash=True))):
         assert_problem(keyed(service, key, photo), 503, "database-unavailable")
     assert_problem(keyed(service, key, photo), 409, "request-in-progress")
     later = ReplayStore(desk.replays._engine, timedelta(days=1), now=lambda: datetime.now(UTC) + LEASE)
-    with _at(service, replace(desk, replays=later)):
+    with service.at(replace(desk, replays=later)):
         made = keyed(service, key, photo)
     assert (made.status_code, "x-visard-replayed" in made.headers) == (200, False)
     assert keyed(service, key, photo).content == made.content

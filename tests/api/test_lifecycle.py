@@ -2,47 +2,26 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import func, select, update
 
-from service.access.principal import Principal
-from service.access.quota import Quota
-from service.api import Desk, UploadLimits
+from service.api import UploadLimits
 from service.api.readiness import Readiness
 from service.api.workers import Workers
 from service.app import create_app
-from service.audit.checkpoint import SignedCheckpoint, sign_checkpoint
 from service.audit.entry import RecoveryAttempt
-from service.database.engine import transaction
-from service.database.tables import audit_heads, quotas
 from service.errors import NotForProduction
 from service.settings import Settings
-from tests.api.conftest import OTHER, TENANT, Service, assert_problem, close, make_tokens
+from tests.api.conftest import Service, assert_problem
 from tests.api.test_uploads import END, FORM, _part
-from tests.audit.ledger import SIGNER
 from tests.waiting import until
 
 PATIENCE_S = 20
-
-
-@contextmanager
-def _at(service: Service, desk: Desk) -> Iterator[None]:
-    before = service.desk
-    service.app.state.desk = desk
-    try:
-        yield
-    finally:
-        service.app.state.desk = before
 
 
 @dataclass
@@ -112,7 +91,7 @@ def test_a_client_that_leaves_gets_no_time_on_the_device(
     fields = _part("reason", b"test") + _part("fidelity", b"generative") if recovering else b""
     body = fields + _part("image", anonymized.content if recovering else photo) + END
     before = _batches(service)
-    with _at(service, replace(desk, parts=parts)), ThreadPoolExecutor(1) as thread:
+    with service.at(replace(desk, parts=parts)), ThreadPoolExecutor(1) as thread:
         sent = thread.submit(asyncio.run, _leave_during(service, path, "all", body, part)).result(PATIENCE_S)
     assert sent[0]["status"] == 499
     assert _batches(service) == before
@@ -132,7 +111,7 @@ def test_more_requests_than_admitted_are_told_to_come_back(service: Service, gre
     part = Gated(desk.parts.detector)
     workers = Workers(threads=1, admitted=1)
     narrow = replace(desk, parts=replace(desk.parts, detector=part), workers=workers)
-    with _at(service, narrow), ThreadPoolExecutor(1) as pool:
+    with service.at(narrow), ThreadPoolExecutor(1) as pool:
         first: Future[httpx.Response] = pool.submit(service.post, "/v1/detect", "all", grey)
         assert part.begun.wait(PATIENCE_S)
         for path in ("/v1/detect", "/v1/anonymize", "/v1/recover"):
@@ -166,7 +145,7 @@ def test_a_place_is_held_until_the_answer_is_taken_or_stands_still(reads: bool, 
         async with asyncio.timeout(PATIENCE_S):
             await service.app(_scope(service, "/v1/anonymize", "all"), receive, send)
 
-    with _at(service, impatient), ThreadPoolExecutor(1) as thread:
+    with service.at(impatient), ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, ask()).result()
     _, *pieces = sent
     assert {taken for *_, taken in sent} == {1}
@@ -199,7 +178,7 @@ def test_a_recovery_that_waits_when_the_service_stops_is_in_the_log(
             part.gate.set()
             await closing
 
-    with _at(service, narrow), ThreadPoolExecutor(1) as thread:
+    with service.at(narrow), ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
     entries = service.entries()[before:]
     assert sorted(entry["kind"] for entry in entries) == ["intent", "intent", "outcome", "outcome"]
@@ -217,7 +196,7 @@ def test_readiness_names_the_part_that_is_not_well(service: Service) -> None:
         raise OSError("/secret/path")
 
     readiness = Readiness({"database": broken, "keys": lambda: None})
-    with _at(service, replace(service.desk, readiness=readiness)):
+    with service.at(replace(service.desk, readiness=readiness)):
         answer = service.request("GET", "/readyz")
         assert answer.status_code == 503
         assert answer.json() == {"status": "unavailable", "parts": {"database": "unavailable", "keys": "ok"}}
@@ -228,7 +207,7 @@ def test_readiness_names_the_part_that_is_not_well(service: Service) -> None:
 def test_readiness_drops_while_draining(service: Service) -> None:
     readiness = Readiness({"keys": lambda: None})
     readiness.draining = True
-    with _at(service, replace(service.desk, readiness=readiness)):
+    with service.at(replace(service.desk, readiness=readiness)):
         answer = service.request("GET", "/readyz")
     readiness.close()
     assert (answer.status_code, answer.json()["status"]) == (503, "draining")
@@ -237,112 +216,6 @@ def test_readiness_drops_while_draining(service: Service) -> None:
 def test_production_refuses_what_is_for_development(tmp_path: Path, small_bundle: Path) -> None:
     with pytest.raises(NotForProduction, match=r"local keystore.*SQLite.*VISARD_TOKEN_PEPPER"):
         create_app(Settings(home=tmp_path, weights=small_bundle, env="production"))
-
-
-def test_a_running_service_closes_what_another_left_behind_and_counts_a_log_that_takes_no_entry(
-    tmp_path: Path, settings_for: Callable[[Path], Settings]
-) -> None:
-    app = create_app(settings_for(tmp_path / "home").model_copy(update={"upkeep_interval": 0.01}))
-    audit = app.state.desk.parts.audit
-    for tenant in (OTHER, TENANT):
-        audit.intend(_dead(tenant))
-    with transaction(audit._engine) as connection:
-        connection.execute(update(audit_heads).where(audit_heads.c.tenant == OTHER).values(edge=bytes(32)))
-
-    async def live() -> None:
-        async with app.router.lifespan_context(app):
-            await asyncio.to_thread(until, lambda: len(audit.entries(TENANT, 10)) >= 2)
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, live()).result(PATIENCE_S)
-    assert b'"result":"interrupted"' in audit.entries(TENANT, 10)[1].body
-    assert _measured(Service(app, {}), "visard_audit_write_failures_total")
-
-
-def test_a_running_service_forgets_callers_who_rested(tmp_path: Path, settings_for: Callable[[Path], Settings]) -> None:
-    chosen = {"upkeep_interval": 0.01, "requests_per_minute": 60}
-    app = create_app(settings_for(tmp_path / "home").model_copy(update=chosen))
-    engine = app.state.desk.parts.audit._engine
-    Quota(engine, 60, now=lambda: 0).spend(Principal("camera", TENANT, frozenset()))
-
-    def rows() -> int:
-        with transaction(engine) as connection:
-            return connection.execute(select(func.count()).select_from(quotas)).scalar_one()
-
-    async def live() -> None:
-        async with app.router.lifespan_context(app):
-            await asyncio.to_thread(until, lambda: rows() == 0)
-
-    assert rows() == 1
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, live()).result(PATIENCE_S)
-
-
-def _dead(tenant: str) -> RecoveryAttempt:
-    return RecoveryAttempt(
-        id=uuid4(),
-        tenant=tenant,
-        subject="court",
-        reason="test",
-        case=None,
-        record=None,
-        image_digest=bytes(32),
-        request=None,
-        client=None,
-        time=datetime.now(UTC),
-        lease=timedelta(0),
-    )
-
-
-def test_a_checkpoint_that_does_not_get_out_is_measured_and_nothing_else(
-    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
-) -> None:
-    changes = {"audit_checkpoint_url": "http://127.0.0.1:1/logs"}
-    app = create_app(settings_for(tmp_path / "home").model_copy(update=changes))
-    alone = Service(app, make_tokens(app.state.desk.tokens))
-    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
-    until(lambda: _measured(alone, "visard_checkpoint_ship_failures_total"))
-    until(lambda: _measured(alone, "visard_checkpoint_unshipped"))
-    assert (tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint").exists()
-    close(app)
-
-
-def test_a_checkpoint_that_did_not_get_out_is_shipped_once_it_can_be(
-    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
-) -> None:
-    app = create_app(settings_for(tmp_path / "home"))
-    alone = Service(app, make_tokens(app.state.desk.tokens))
-    folder = tmp_path / "home" / "audit-checkpoints"
-    folder.touch()
-    assert _measured(alone, "visard_checkpoint_unshipped") == 0
-    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
-    until(lambda: _measured(alone, "visard_checkpoint_unshipped"))
-    folder.unlink()
-    until(lambda: not _measured(alone, "visard_checkpoint_unshipped"))
-    assert (folder / f"{TENANT}.checkpoint").exists()
-    close(app)
-
-
-def test_a_log_that_contradicts_what_was_shipped_is_told_of_after_a_restart(
-    tmp_path: Path, settings_for: Callable[[Path], Settings], grey: bytes
-) -> None:
-    settings = settings_for(tmp_path / "home")
-    app = create_app(settings)
-    alone = Service(app, make_tokens(app.state.desk.tokens))
-    assert_problem(alone.post("/v1/recover", "recover", grey, reason="test"), 404, "record-unknown")
-    close(app)
-    kept = tmp_path / "home" / "audit-checkpoints" / f"{TENANT}.checkpoint"
-    said = SignedCheckpoint.parse(kept.read_text()).checkpoint
-    kept.write_text(sign_checkpoint(replace(said, root=bytes(32)), SIGNER))
-    again = create_app(settings)
-    until(lambda: _measured(Service(again, {}), "visard_checkpoint_unshipped"))
-    assert kept.with_suffix(".conflict").exists()
-    close(again)
-
-
-def _measured(service: Service, name: str) -> float:
-    lines = service.request("GET", "/metrics").text.splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def test_a_recovery_that_uploads_when_the_service_stops_is_in_the_log(service: Service) -> None:
@@ -384,11 +257,11 @@ def test_a_refusal_that_cannot_be_written_in_time_is_counted_and_may_still_be_wr
         intend(attempt)
 
     def counted() -> list[float]:
-        return [_measured(service, name) for name in ("visard_audit_write_failures_total", DENIED)]
+        return [service.measured(name) for name in ("visard_audit_write_failures_total", DENIED)]
 
     failures, denied = counted()
     monkeypatch.setattr(audit, "intend", slowly)
-    with _at(service, replace(service.desk, workers=workers)):
+    with service.at(replace(service.desk, workers=workers)):
         assert_problem(service.request("POST", "/v1/recover", "expired"), 503, "audit-unavailable")
     assert counted() == [failures + 1, denied + 1]
     free.set()

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from service.api.logs import REQUEST, JsonLines, log_to_stderr
 from tests.access.provider import token
 from tests.api.conftest import Service
-from tests.api.test_lifecycle import _at
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def test_a_line_names_its_request_in_whatever_thread(service: Service, grey: byt
         logging.getLogger("service.faces").info("looking")
         return desk.parts.detector(*arguments)
 
-    with _at(service, replace(desk, parts=replace(desk.parts, detector=detector))):
+    with service.at(replace(desk, parts=replace(desk.parts, detector=detector))):
         for request in ("id-1", "id-2"):
             service.post("/v1/detect", "all", grey, headers={"X-Request-Id": request})
     found = [json.loads(line) for line in lines.getvalue().splitlines()]

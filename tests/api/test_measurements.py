@@ -25,7 +25,7 @@ from service.errors import AddressUnusable
 from service.metrics import Metrics
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
-from tests.api.test_lifecycle import PATIENCE_S, Gated, _at, _measured
+from tests.api.test_lifecycle import PATIENCE_S, Gated
 from tests.certificates import written
 from tests.waiting import until
 
@@ -93,7 +93,7 @@ def test_operations_tell_their_phases(
 def test_places_that_are_held_are_measured(service: Service, grey: bytes) -> None:
     part = Gated(service.desk.parts.detector)
     with (
-        _at(service, replace(service.desk, parts=replace(service.desk.parts, detector=part))),
+        service.at(replace(service.desk, parts=replace(service.desk.parts, detector=part))),
         ThreadPoolExecutor(1) as pool,
     ):
         asked = pool.submit(service.post, "/v1/detect", "all", grey)
@@ -112,16 +112,16 @@ def test_a_service_that_is_full_says_so(tmp_path: Path, settings_for: Callable[[
     alone = Service(app, make_tokens(app.state.desk.tokens))
     part = Gated(alone.desk.parts.detector)
     with (
-        _at(alone, replace(alone.desk, parts=replace(alone.desk.parts, detector=part))),
+        alone.at(replace(alone.desk, parts=replace(alone.desk.parts, detector=part))),
         ThreadPoolExecutor(10) as pool,
     ):
         asked = [pool.submit(alone.post, "/v1/detect", "all", grey) for _ in range(10)]
-        until(lambda: _measured(alone, "visard_queue_depth") == 2)
-        assert _measured(alone, "visard_requests_admitted") == _measured(alone, "visard_requests_admitted_limit") == 10
+        until(lambda: alone.measured("visard_queue_depth") == 2)
+        assert alone.measured("visard_requests_admitted") == alone.measured("visard_requests_admitted_limit") == 10
         assert_problem(alone.post("/v1/detect", "all", grey), 429, "engine-busy")
         part.gate.set()
         assert [one.result(PATIENCE_S).status_code for one in asked] == [200] * 10
-    assert _measured(alone, "visard_queue_depth") == 0
+    assert alone.measured("visard_queue_depth") == 0
     close(app)
 
 

@@ -18,7 +18,6 @@ from service.audit.entry import RecoveryAttempt
 from service.errors import RateExceeded
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem
-from tests.api.test_lifecycle import _at
 from tests.api.test_permissions import _Unread
 
 
@@ -43,7 +42,7 @@ def clock() -> Clock:
 def limited(service: Service, clock: Clock) -> Iterator[Service]:
     """A service that answers each caller twice a minute."""
     quota = Quota(service.desk.replays._engine, 2, clock)
-    with _at(service, replace(service.desk, quota=quota)):
+    with service.at(replace(service.desk, quota=quota)):
         yield service
 
 
@@ -81,7 +80,7 @@ def test_every_refusal_is_in_the_log_and_there_are_so_many_in_a_minute(
     now = Clock()
     refusals = Refusals(2, lambda: now.time / 1_000_000)
     quota = Quota(service.desk.replays._engine, 2, clock) if status == 429 else None
-    with _at(service, replace(service.desk, refusals=refusals, quota=quota)):
+    with service.at(replace(service.desk, refusals=refusals, quota=quota)):
         if quota is not None:
             for _ in range(2):
                 service.request(*route.split(), token)
@@ -100,7 +99,7 @@ def test_every_refusal_is_in_the_log_and_there_are_so_many_in_a_minute(
 
 def test_who_has_an_old_token_does_not_use_up_what_its_owner_is_told(service: Service) -> None:
     tokens = {**service.tokens, "late": service.desk.tokens.create(TENANT, "late", [Scope.ANONYMIZE])[1]}
-    with _at(service, replace(service.desk, refusals=Refusals(1))):
+    with service.at(replace(service.desk, refusals=Refusals(1))):
         owner = replace(service, tokens=tokens)
         assert [owner.request("POST", "/v1/recover", "expired").status_code for _ in range(2)] == [401, 429]
         assert owner.request("POST", "/v1/recover", "late").status_code == 403
