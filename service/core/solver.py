@@ -27,6 +27,9 @@ T = TypeVar("T")
 Progress = Callable[[], object]
 """Called after each network evaluation."""
 
+_DAMPING = 1e-10
+_SILENT = 1e-200  # a face that does not change at all is not to be divided by
+
 Walk = Generator[tuple[Tensor, Tensor], Tensor, T]
 """What stops wherever it needs the network: it yields x (B, 3, R, R) and times (B,), and is sent v.
 
@@ -75,23 +78,32 @@ def flow(x: Tensor, times: Tensor, evaluations: int) -> Walk[Tensor]:
 def implicit_step(x_a: Tensor, v: Tensor, a: Tensor, b: Tensor, evaluations: int) -> Walk[tuple[Tensor, Tensor]]:
     """One step from time ``a`` to ``b``, starting from the last ``v``; returns x_b and v at the midpoint.
 
-    The fixed point is iterated with Anderson acceleration of depth 1 (Walker & Ni 2011, eq. 2.1),
+    The fixed point is iterated with Anderson acceleration over all evaluations of the step (Walker & Ni 2011, eq. 2.1),
     each face by itself.
     """
     cos, sin = cos_sin((b - a) / 2)
     t_mid = ((a + b) / 2).expand(len(x_a))
     m = (x_a + sin * v) / cos
-    previous: tuple[Tensor, Tensor] | None = None
+    images: list[Tensor] = []
+    residuals: list[Tensor] = []
     for _ in range(evaluations):
-        image = (x_a + sin * (yield m, t_mid)) / cos
-        residual = image - m
-        m = image if previous is None else _mixed(image, residual, *previous)
-        previous = image, residual
+        images.append((x_a + sin * (yield m, t_mid)) / cos)
+        residuals.append(images[-1] - m)
+        m = _mixed(images, residuals)
     return 2 * cos * m - x_a, (cos * m - x_a) / sin
 
 
-def _mixed(image: Tensor, residual: Tensor, last_image: Tensor, last_residual: Tensor) -> Tensor:
-    change = residual - last_residual
-    scale = (change * change).sum(dim=(1, 2, 3), keepdim=True)
-    gain = (residual * change).sum(dim=(1, 2, 3), keepdim=True) / scale.clamp_min(torch.finfo(scale.dtype).tiny)
-    return image - gain.clamp(-2, 2) * (image - last_image)
+def _mixed(images: list[Tensor], residuals: list[Tensor]) -> Tensor:
+    """The images so mixed that of their residuals, if these are linear, the least is left."""
+    image, residual = images[-1], residuals[-1]
+    if len(images) == 1:
+        return image
+    changes = torch.stack([(residual - earlier).flatten(1) for earlier in residuals[:-1]], dim=1)
+    gram = changes @ changes.transpose(1, 2)
+    size = gram.diagonal(dim1=1, dim2=2).mean(dim=1).clamp_min(_SILENT)
+    # Changes that say almost the same must not be told apart by their rounding.
+    damped = gram + _DAMPING * size[:, None, None] * torch.eye(len(images) - 1, dtype=gram.dtype, device=gram.device)
+    gains: Tensor = torch.linalg.solve_ex(damped, changes @ residual.flatten(1)[:, :, None])[0]
+    moves = torch.stack([(image - earlier).flatten(1) for earlier in images[:-1]], dim=1)
+    step: Tensor = (gains.transpose(1, 2) @ moves).reshape(image.shape)
+    return image - step

@@ -1,7 +1,7 @@
 """Anonymize one image: decode, detect, derive, replace, record, store, encode."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
 from service.faces.again import look_again, shows
 from service.faces.crops import FaceView, thumbnail, view_face
 from service.faces.detection import Box, Detection
-from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
+from service.faces.layout import NOBODY, PlacedFace
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.faces.selection import select
@@ -26,6 +26,7 @@ from service.operations.custody import plan_for
 from service.operations.detect import checked
 from service.operations.finding import faces_in
 from service.operations.keeping import NewImage, chosen_policy, written
+from service.operations.laying import NewScene, laid
 from service.operations.parts import Parts, Studio
 from service.operations.phases import timed
 from service.operations.picture import as_bytes, is_lossy, opaque, samples, with_depth
@@ -154,12 +155,7 @@ def draw(
     output = format_for(picture.format, request.format)
     target = with_depth(picture, request.depth or _natural_depth(picture, output))
     found = _found(picture, request, studio)
-    scene = _Scene.lay(
-        _chosen(found, picture, request, studio),
-        picture,
-        request.coverage,
-        studio.bundles.default.manifest.numerics.resolution,
-    )
+    scene = laid(_chosen(found, picture, request, studio), picture, request.coverage, studio.bundles)
     if not scene.faces:
         if request.no_faces == "error":
             raise NoFaces("no face to replace was found in the image")
@@ -177,39 +173,19 @@ def already_anonymized() -> AlreadyAnonymized:
     return AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    faces: tuple[PlacedFace, ...]
-    owner: NDArray[np.int16]
-    grid: CodingGrid | None
-
-    @classmethod
-    def lay(cls, found: list[Detection], picture: Picture, coverage: Coverage, resolution: int) -> "_Scene":
-        """Place the faces, without those that others cover wholly."""
-        size = (picture.pixels.shape[0], picture.pixels.shape[1])
-        grid = None if picture.grid is None else astuple(picture.grid)
-        faces = [place(face, coverage, resolution, size, grid) for face in found]
-        owner = owner_map(faces, size, grid)
-        owning = set(np.unique(owner).tolist())
-        if not owning.issuperset(range(len(faces))):
-            faces = [face for i, face in enumerate(faces) if i in owning]
-            owner = owner_map(faces, size, grid)
-        return cls(tuple(faces), owner, grid)
-
-
 def _draw_scene(
     picture: Picture,
     source: bytes,
     target: Picture,
     output: OutputFormat,
-    scene: _Scene,
+    scene: NewScene,
     plain: list[bool],
     request: AnonymizeRequest,
     new: NewImage,
     studio: Studio,
     progress: Progress | None,
 ) -> Drawn:
-    bundle = studio.bundles.default
+    bundle = scene.bundle
     lossy = is_lossy(target, output)
     depth = _depth(target.pixels)
     plan = plan_for(bundle.manifest.numerics, request.scheme, lossy=lossy, depth=depth)

@@ -11,12 +11,16 @@ from service.core import overflow
 from service.core.resample import quantized
 from service.core.scheme import model_to_levels
 from service.core.transform import Norms
+from service.errors import EngineBusy, EngineUnavailable
 from service.faces.crops import FaceView, paste_face
 from service.faces.detection import Box
 from service.imaging import Picture
 
 DRAWS = 3
-"""How often a face is drawn at most; the last stranger stays whatever it looks like."""
+"""How often a face is drawn at most; the last stranger stays whatever it looks like.
+
+An image is drawn once more altogether, or two of its faces: whoever sends a crowd of blurs must not pay for all three.
+"""
 
 Draw = Callable[[Sequence[int], int], Sequence[tuple[Tensor, Norms]]]
 """Carries the faces of these indices to strangers, (3, R, R) each; the number of the draw, from 0, chooses the keys."""
@@ -45,7 +49,8 @@ def draw_strangers(
 ) -> tuple[Picture, list[Stranger]]:
     """Put a stranger over every face; one that is not found where the face was is drawn again, with another key.
 
-    Which draw it was says nothing of the original: with a random rotation, neither do the strangers it chose from.
+    Which draw it was says nothing of the original, but that a face was found in it: with a random rotation, neither do
+    the strangers it chose from.
 
     Args:
         blank: the picture to draw on.
@@ -55,15 +60,30 @@ def draw_strangers(
     shown = replace(blank, pixels=blank.pixels.copy(), record=None)
     strangers: dict[int, Stranger] = {}
     left: Sequence[int] = range(len(views))
+    again = max(2, len(views))
     for number in range(DRAWS):
-        for i, (x, norms) in zip(left, draw(left, number), strict=True):
+        drawn = _drawn(draw, left, number)
+        if not drawn:
+            break
+        for i, (x, norms) in zip(left, drawn, strict=True):
             strangers[i] = Stranger(number, norms, _put(shown.pixels, views[i], x))
         sought = [i for i in left if plain[i]]
         found = look(shown, [views[i].face.box for i in sought])
-        left = [i for i, there in zip(sought, found, strict=True) if not there]
+        left = [i for i, there in zip(sought, found, strict=True) if not there][:again]
+        again -= len(left)
         if not left:
             break
     return shown, [strangers[i] for i in range(len(views))]
+
+
+def _drawn(draw: Draw, wanted: Sequence[int], number: int) -> Sequence[tuple[Tensor, Norms]]:
+    try:
+        return draw(wanted, number)
+    except (EngineBusy, EngineUnavailable):
+        if number == 0:
+            raise
+        # There is a stranger already, if a bad one.
+        return []
 
 
 def _put(pixels: NDArray[np.uint8 | np.uint16], view: FaceView, x: Tensor) -> bytes:

@@ -14,6 +14,8 @@ from service.weights.manifest import MANIFEST, Manifest, bundle_digest
 BUNDLED = Path(__file__).parent / "bundled"
 """The bundles inside the package; the default is the one named in ``DEFAULT``."""
 DEFAULT = "faces-160"
+SMALL = "faces-64"
+"""Draws images of small faces alone, where nobody named other weights: it was made for crops of so few pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,14 @@ class Bundle:
 
 
 class Bundles:
-    """An allow-list of bundles: the default for new images, older ones for recovery."""
+    """An allow-list of bundles: the default for new images, maybe one for those of small faces, and older ones."""
 
-    def __init__(self, default: Bundle, others: Iterable[Bundle] = (), device: str = "cpu") -> None:
+    def __init__(
+        self, default: Bundle, others: Iterable[Bundle] = (), device: str = "cpu", small: Bundle | None = None
+    ) -> None:
         self.default = default
-        self._known = {bundle.digest: bundle for bundle in [*others, default]}
+        self.small = small
+        self._known = {bundle.digest: bundle for bundle in [*others, *([small] if small else []), default]}
         self._loaded: dict[bytes, Denoiser] = {}
         self._lock = threading.Lock()
         self._device = torch.device(device)
@@ -65,7 +70,8 @@ class Bundles:
         """
         packaged = {bundle.directory.name: bundle for bundle in _bundles_in(BUNDLED)}
         if weights is None or str(weights) in packaged:
-            return cls(_packaged(packaged, weights), packaged.values(), device)
+            small = packaged.get(SMALL) if weights is None else None
+            return cls(_packaged(packaged, weights), packaged.values(), device, small)
         if (weights / MANIFEST).exists():
             beside = _bundles_in(weights.absolute().parent)
             return cls(Bundle.read(weights), [*packaged.values(), *beside], device)
@@ -73,8 +79,10 @@ class Bundles:
         if not held:
             raise BundleInvalid("VISARD_WEIGHTS is no bundle, holds none, and no packaged one has this name")
         # Of several none is chosen by its name: an old one, kept for recovery, would make the new images.
-        default = held[0] if len(held) == 1 else _packaged(packaged, None)
-        return cls(default, [*packaged.values(), *held], device)
+        known = [*packaged.values(), *held]
+        if len(held) == 1:
+            return cls(held[0], known, device)
+        return cls(_packaged(packaged, None), known, device, packaged.get(SMALL))
 
     def find(self, digest: bytes) -> Bundle:
         """The bundle a record was made with.

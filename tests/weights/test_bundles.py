@@ -77,3 +77,11 @@ def test_without_packaged_weights_one_of_several_must_be_named(
 def test_a_directory_without_bundles_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleInvalid, match="is no bundle, holds none"):
         Bundles.open(tmp_path)
+
+
+def test_small_faces_have_weights_of_their_own_unless_somebody_named_some(weights: Path) -> None:
+    for chosen in (None, weights):
+        small = Bundles.open(chosen).small
+        assert small is not None and small.manifest.name == "faces-64"
+    for named in (Path("faces-160"), Path("faces-64"), weights / "2025-old"):
+        assert Bundles.open(named).small is None
