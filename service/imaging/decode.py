@@ -25,6 +25,7 @@ _READERS: tuple[tuple[bytes, Callable[[bytes, Limits], Stored]], ...] = (
     (b"MM\0*", read_tiff),
     (b"BM", read_bmp),
 )
+_ICC_HEADER = 128
 # What Pillow, OpenCV, zlib and our own parsing of fixed structures raise on corrupt input.
 _FOREIGN = (
     OSError,
@@ -95,5 +96,11 @@ def _oriented(stored: Stored) -> Picture:
 
 
 def _rgb_profile(icc: bytes | None) -> bytes | None:
-    """The profile when it is one for RGB (ICC.1:2022 section 7.2): others do not describe our pixels."""
-    return icc if icc is not None and icc[16:20] == b"RGB " and icc[36:40] == b"acsp" else None
+    """The profile when it is one for RGB (ICC.1:2022 section 7.2): others do not describe our pixels.
+
+    It ends where its header says: what stands behind could be anything, a thumbnail of the original among it.
+    """
+    if icc is None or icc[16:20] != b"RGB " or icc[36:40] != b"acsp":
+        return None
+    size = int.from_bytes(icc[:4], "big")
+    return icc[:size] if _ICC_HEADER <= size <= len(icc) else None

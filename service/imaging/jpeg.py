@@ -28,6 +28,8 @@ _MAX_PART = 65_533
 _MAX_SIDE = 65_500
 # Progressive files use about ten; each scan costs a pass over the whole image.
 _MAX_SCANS = 64
+# The number of a chunk is one byte.
+_MAX_ICC_CHUNKS = 255
 _QUALITY = 95
 # In entropy-coded data FF is followed by 00, a restart marker or fill bytes; anything else ends the scan.
 _SCAN_END = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -247,7 +249,7 @@ def _collect(parts: _Parts, marker: int, payload: bytes) -> None:
         parts.xmp = parts.xmp or payload[len(_XMP) :]
     elif marker == _APP2 and payload.startswith(_ICC):
         parts.icc.append(payload[len(_ICC) :])
-        if sum(map(len, parts.icc)) > MAX_ICC:
+        if len(parts.icc) > _MAX_ICC_CHUNKS or sum(map(len, parts.icc)) > MAX_ICC:
             raise ImageTooLarge("the colour profile in the image is too large")
     elif marker == _APP15 and payload.startswith(_RECORD):
         parts.record.append(payload[len(_RECORD) :])

@@ -1,6 +1,7 @@
 """What an untrusted file may cost, decided from its headers before anything is decoded."""
 
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from service.errors import ImageDamaged, ImageTooLarge
@@ -9,6 +10,8 @@ MAX_ICC = 4 << 20
 MAX_XMP = 1 << 20
 MAX_SIDE = 1 << 20
 """No format here is read beyond this side, whatever the pixel limit: row buffers stay small."""
+MAX_CHUNKS = 100_000
+"""No real file of chunks comes near: encoders cut image data into pieces of some kilobytes or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,18 @@ def check_icc(profile: bytes) -> bytes:
     if len(profile) > MAX_ICC:
         raise ImageTooLarge("the colour profile in the image is too large")
     return profile
+
+
+def few_chunks(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    """Pass on kinds and bodies: even an empty chunk costs more memory than it takes in the file.
+
+    Raises:
+        ImageDamaged: there are more than ``MAX_CHUNKS``.
+    """
+    for count, chunk in enumerate(chunks, start=1):
+        if count > MAX_CHUNKS:
+            raise ImageDamaged("the image is cut into too many chunks")
+        yield chunk
 
 
 def inflate(data: bytes, limit: int) -> bytes | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import ImageDamaged, ImageTooLarge, MultiFrame, UnsupportedFormat
-from service.imaging.limits import MAX_ICC, MAX_XMP, Limits, inflate
+from service.imaging.limits import MAX_ICC, MAX_XMP, Limits, few_chunks, inflate
 from service.imaging.metadata import orientation_of
 from service.imaging.picture import Extras, Stored
 from service.imaging.png_data import data_size, require_data
@@ -41,6 +41,12 @@ class _Header:
 
 @dataclass(slots=True)
 class _Parts:
+    """A file taken apart.
+
+    Attributes:
+        xmp: body of the first chunk that holds a packet, not inflated yet: the others never are.
+    """
+
     header: _Header | None = None
     essential: list[tuple[bytes, bytes]] = field(default_factory=list)
     exif: bytes | None = None
@@ -64,6 +70,7 @@ def read_png(data: bytes, limits: Limits) -> Stored:
     if header is None:
         raise ImageDamaged("the PNG has no header")
     record = join_record(parts.record)
+    xmp = None if parts.xmp is None else _xmp(parts.xmp)
     bits = header.depth * _SAMPLES[header.colour]
     size = data_size(header.width, header.height, bits, header.interlaced)
     require_data((body for kind, body in parts.essential if kind == b"IDAT"), size)
@@ -75,7 +82,7 @@ def read_png(data: bytes, limits: Limits) -> Stored:
         orientation=orientation_of(parts.exif),
         icc=parts.icc,
         exif=parts.exif,
-        xmp=parts.xmp,
+        xmp=xmp,
         record=record,
     )
 
@@ -131,7 +138,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _take_apart(data: bytes, limits: Limits) -> _Parts:
     parts = _Parts()
-    for kind, body in _chunks(data):
+    for kind, body in few_chunks(_chunks(data)):
         if kind == b"IHDR":
             if parts.header is not None:
                 raise ImageDamaged("the PNG has two headers")
@@ -163,7 +170,7 @@ def _collect(parts: _Parts, kind: bytes, body: bytes) -> None:
     elif kind == b"iCCP":
         parts.icc = parts.icc or _icc(body)
     elif kind == b"iTXt" and body.startswith(_XMP_KEYWORD + b"\0"):
-        parts.xmp = parts.xmp or _xmp(body)
+        parts.xmp = parts.xmp or body
     elif kind == _RECORD:
         parts.record.append(body)
 

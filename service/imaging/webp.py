@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import ImageDamaged, ImageTooLarge, MultiFrame, RecordDamaged
-from service.imaging.limits import MAX_XMP, Limits, check_icc
+from service.imaging.limits import MAX_XMP, Limits, check_icc, few_chunks
 from service.imaging.metadata import orientation_of
 from service.imaging.picture import CodingGrid, Extras, Stored
 from service.imaging.raster import open_as, rgb_and_alpha, save_as
@@ -30,7 +30,7 @@ def read_webp(data: bytes, limits: Limits) -> Stored:
         MultiFrame: it is animated.
         ImageDamaged, ImageTooLarge, RecordDamaged: as named.
     """
-    chunks = list(_chunks(data))
+    chunks = list(few_chunks(_chunks(data)))
     kinds = [kind for kind, _ in chunks]
     flags = chunks[0][1][0] if kinds[:1] == [b"VP8X"] and chunks[0][1] else 0
     if flags & _ANIMATION_FLAG or b"ANIM" in kinds or b"ANMF" in kinds:

@@ -91,6 +91,7 @@ def riff_chunks(webp: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def icc_profile(space: bytes = b"RGB ") -> bytes:
-    """Bytes with the header fields of an ICC profile."""
-    return b"\0" * 16 + space + b"XYZ " + b"\0" * 12 + b"acsp" + bytes(range(256)) * 2
+def icc_profile(space: bytes = b"RGB ", more: bytes = b"") -> bytes:
+    """Bytes with the header fields of an ICC profile, its size among them."""
+    rest = b"\0" * 12 + space + b"XYZ " + b"\0" * 12 + b"acsp" + bytes(range(256)) * 2 + more
+    return struct.pack(">I", 4 + len(rest)) + rest

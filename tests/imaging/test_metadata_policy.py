@@ -209,6 +209,26 @@ def test_missing_icc_chunk_means_no_profile():
 
 
 def test_large_profiles_span_segments():
-    profile = icc_profile() + noise(300, 300, channels=2).tobytes()
+    profile = icc_profile(more=noise(300, 300, channels=2).tobytes())
     out = encode(picture(smooth(16, 24), icc=profile), format="jpeg", record=None, metadata="strip")
     assert decode(out).icc == profile
+
+
+@pytest.mark.parametrize("plugin", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_what_stands_behind_a_profile_does_not_pass(plugin, output):
+    data = saved(smooth(16, 24), plugin, icc_profile=icc_profile() + THUMBNAIL)
+    found = decode(data)
+    assert found.icc == icc_profile()
+    out = encode(found, format=output, record=None, metadata="strip")
+    assert MARK not in out and THUMBNAIL[:40] not in out
+    # A PNG holds the profile compressed; another reader than ours takes all there is.
+    with Image.open(io.BytesIO(out)) as image:
+        assert image.info["icc_profile"] == icc_profile()
+
+
+@pytest.mark.parametrize("size", [0, 127, len(icc_profile()) + 1, 0xFFFFFFFF])
+def test_profiles_of_an_impossible_size_are_dropped(size):
+    profile = struct.pack(">I", size) + icc_profile()[4:]
+    assert decode(saved(smooth(16, 24), "PNG", icc_profile=profile)).icc is None
+    assert decode(saved(smooth(16, 24), "JPEG", icc_profile=profile)).icc is None
