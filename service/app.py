@@ -137,7 +137,9 @@ def _desk(
             "engine": lambda: _runs(engine),
             "weights": lambda: engine.require(bundles.default.digest),
             **checks,
-        }
+        },
+        # A little more than the database is allowed.
+        longest_s=settings.audit_timeout + 1,
     )
     metrics.watch_readiness(readiness.seen)
     return Desk(

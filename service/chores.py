@@ -1,7 +1,8 @@
 """What a serving process does every so often, beside its requests."""
 
+import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from service.metrics import Metrics
 from service.operations.upkeep import in_turn, tidy
 
 _SOON = timedelta(days=7)
+_log = logging.getLogger(__name__)
 
 
 def keep_up(desk: Desk, tokens: TokenStore, certificates: Mapping[str, Path]) -> None:
@@ -36,9 +38,16 @@ def keep_up(desk: Desk, tokens: TokenStore, certificates: Mapping[str, Path]) ->
 
 
 def finish(desk: Desk) -> None:
-    """Write down what waits for the end of a minute; after the last request."""
-    with suppress(AuditUnavailable):
-        _write_surplus(desk, unfinished=True)
+    """Write down what waits for the end of a minute; after the last request.
+
+    The first that cannot be written ends it: each may take as long as the log is waited for, and nobody waits for it.
+    """
+    waiting = desk.refusals.take(unfinished=True)
+    try:
+        _write(desk, waiting)
+    except Exception as error:  # noqa: BLE001
+        lost = sum(surplus.count for surplus in waiting)
+        _log.warning("%d refusals are not counted in the audit log: %s", lost, type(error).__name__)
 
 
 def _interrupted(desk: Desk) -> None:
@@ -53,18 +62,32 @@ def _audited(desk: Desk, call: Callable[[], object]) -> None:
         raise
 
 
-def _write_surplus(desk: Desk, *, unfinished: bool = False) -> None:
-    """Say how many refusals were not written down one by one."""
-    in_turn(*(partial(_write, desk, surplus) for surplus in desk.refusals.take(unfinished=unfinished)))
+def _write_surplus(desk: Desk) -> None:
+    """Say how many refusals were not written down one by one; a log that fails holds up no other."""
+    of_tenants: dict[str, list[Surplus]] = defaultdict(list)
+    for surplus in desk.refusals.take():
+        of_tenants[surplus.tenant].append(surplus)
+    in_turn(*(partial(_write_or_keep, desk, waiting) for waiting in of_tenants.values()))
 
 
-def _write(desk: Desk, surplus: Surplus) -> None:
-    fields, audit = surplus.fields(), desk.parts.audit
+def _write_or_keep(desk: Desk, waiting: list[Surplus]) -> None:
+    """Write those of one log; behind the first that fails the others wait for the next time, too."""
     try:
-        _audited(desk, lambda: audit.append(surplus.tenant, Kind.REFUSALS, uuid4(), fields, datetime.now(UTC)))
-    except AuditUnavailable:
-        desk.refusals.put_back(surplus)
-        raise
+        _write(desk, waiting)
+    finally:
+        for surplus in waiting:
+            desk.refusals.put_back(surplus)
+
+
+def _write(desk: Desk, waiting: list[Surplus]) -> None:
+    """Write one after the other; what is written leaves the list."""
+    while waiting:
+        _audited(desk, partial(_append, desk, waiting[0]))
+        del waiting[0]
+
+
+def _append(desk: Desk, surplus: Surplus) -> None:
+    desk.parts.audit.append(surplus.tenant, Kind.REFUSALS, uuid4(), surplus.fields(), datetime.now(UTC))
 
 
 def _forget_quotas(desk: Desk) -> None:

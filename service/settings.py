@@ -182,7 +182,8 @@ class Settings(BaseSettings):
 
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     """Addresses or networks of reverse proxies, with spaces between, whose `X-Forwarded-For` says who calls: the
-    address in the audit log. Nobody's is believed if unset."""
+    address in the audit log. Networks of callers do not belong here: who is believed can give any address. Nobody's is
+    believed if unset."""
 
     port: int = Field(default=8080, ge=0, le=65535)
     """Of the service; 0 takes any free one."""

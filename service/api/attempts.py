@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from uuid import UUID, uuid4
 
 from fastapi import Request
@@ -15,6 +16,7 @@ from service.errors import BadInput, Refused, VisardError, code_of
 from service.plain_text import loggable
 
 _UNREAD = "(none: ended before the request was read)"
+_UNREADABLE = "(unreadable)"
 
 
 async def log_unread(
@@ -63,8 +65,18 @@ def _unread(
 
 
 def client_of(request: Request) -> str | None:
-    """Address of the caller."""
-    return request.client.host if request.client else None
+    """Address of the caller, never another text.
+
+    With trusted proxies it comes from a header, which may be the caller's own words.
+    """
+    if request.client is None:
+        return None
+    # Without the zone of an IPv6 address: that is any text.
+    address, _, _ = request.client.host.partition("%")
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return _UNREADABLE
 
 
 def uuid_in(text: str) -> UUID | None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 _PATIENCE_S = 2.0
 
@@ -16,9 +16,14 @@ class Readiness:
         draining: set when the process is about to stop.
     """
 
-    def __init__(self, checks: Mapping[str, Callable[[], object]]) -> None:
-        """Take the checks by part; a part is well unless its check raises or hangs."""
+    def __init__(self, checks: Mapping[str, Callable[[], object]], longest_s: float = 11.0) -> None:
+        """Take the checks by part; a part is well unless its check raises or hangs.
+
+        Args:
+            longest_s: after which ``close`` waits no longer for a check.
+        """
         self.draining = False
+        self._longest_s = longest_s
         self._checks = dict(checks)
         self._pool = ThreadPoolExecutor(max(1, len(checks)), thread_name_prefix="visard-readiness")
         self._lock = threading.Lock()
@@ -68,6 +73,10 @@ class Readiness:
         return True
 
     def close(self) -> None:
-        """Start no more checks."""
-        self._closed = True
+        """Start no more checks, and let those that run end: they use what is closed next."""
+        with self._lock:
+            self._closed = True
+            running = [future for future, _ in self._running.values()]
         self._pool.shutdown(wait=False, cancel_futures=True)
+        # Not for ever: each check has timeouts of its own, and one that hangs in spite of them must not keep the rest.
+        wait(running, timeout=self._longest_s)

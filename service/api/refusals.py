@@ -5,14 +5,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from service.access.principal import Principal
 from service.audit.entry import Value, instant
 from service.errors import Refused, code_of
 
 _WINDOW_S = 60.0
+_WINDOW = timedelta(seconds=_WINDOW_S)
 _Caller = tuple[str, str, str]
 """Tenant, subject, and why they were refused."""
 
@@ -26,7 +27,7 @@ class Surplus:
         subject: the caller.
         detail: why; a stable code.
         count: how many.
-        since, until: the window they fell into.
+        since, until: the window they fell into, or several.
     """
 
     tenant: str
@@ -35,6 +36,16 @@ class Surplus:
     count: int
     since: datetime
     until: datetime
+
+    @property
+    def caller(self) -> _Caller:
+        """Whose, and why: of these there is one at a time."""
+        return self.tenant, self.subject, self.detail
+
+    def __add__(self, other: "Surplus") -> "Surplus":
+        """Both, of the same caller."""
+        since, until = min(self.since, other.since), max(self.until, other.until)
+        return replace(self, count=self.count + other.count, since=since, until=until)
 
     def fields(self) -> Mapping[str, Value]:
         """What the entry says beyond tenant, kind, attempt and time."""
@@ -51,7 +62,7 @@ class Refusals:
         self._now = now
         self._lock = threading.Lock()
         self._counts: Counter[_Caller] = Counter()
-        self._surplus: list[Surplus] = []
+        self._surplus: dict[_Caller, Surplus] = {}
         self._begin()
 
     def wait_s(self, caller: Principal, refusal: Refused) -> int:
@@ -69,13 +80,13 @@ class Refusals:
             self._window()
             if unfinished:
                 self._end()
-            taken, self._surplus = self._surplus, []
-            return taken
+            taken, self._surplus = self._surplus, {}
+            return list(taken.values())
 
     def put_back(self, surplus: Surplus) -> None:
         """It could not be written down: it is to be taken again."""
         with self._lock:
-            self._surplus.append(surplus)
+            self._keep(surplus)
 
     def _window(self) -> float:
         """Seconds since the window of now began."""
@@ -84,14 +95,18 @@ class Refusals:
         return self._now() - self._began
 
     def _end(self) -> None:
-        until = datetime.now(UTC)
-        self._surplus += [
-            Surplus(*caller, count - self._most, self._since, until)
-            for caller, count in self._counts.items()
-            if count > self._most
-        ]
+        # A window ends when somebody looks, which may be long after its minute.
+        until = min(datetime.now(UTC), self._since + _WINDOW)
+        for caller, count in self._counts.items():
+            if count > self._most:
+                self._keep(Surplus(*caller, count - self._most, self._since, until))
         self._counts.clear()
         self._begin()
+
+    def _keep(self, surplus: Surplus) -> None:
+        # Added up: while a log takes no entry, what waits for it must not grow.
+        waiting = self._surplus.get(surplus.caller)
+        self._surplus[surplus.caller] = surplus if waiting is None else waiting + surplus
 
     def _begin(self) -> None:
         self._began, self._since = self._now(), datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -202,6 +203,31 @@ def test_readiness_names_the_part_that_is_not_well(service: Service) -> None:
         assert answer.json() == {"status": "unavailable", "parts": {"database": "unavailable", "keys": "ok"}}
         assert service.request("GET", "/livez").json() == {"status": "ok", "parts": {}}
     readiness.close()
+
+
+def test_a_check_that_runs_ends_before_what_it_uses_is_closed() -> None:
+    running, ended = threading.Event(), list[bool]()
+
+    def check() -> None:
+        running.set()
+        time.sleep(0.3)
+        ended.append(True)
+
+    readiness = Readiness({"database": check})
+    readiness.seen()
+    assert running.wait(PATIENCE_S)
+    readiness.close()
+    assert ended == [True]
+
+
+def test_a_check_that_hangs_for_good_does_not_keep_the_service_from_ending() -> None:
+    gate = threading.Event()
+    readiness = Readiness({"database": lambda: gate.wait(PATIENCE_S)}, longest_s=0.1)
+    readiness.seen()
+    began = time.monotonic()
+    readiness.close()
+    assert time.monotonic() - began < PATIENCE_S / 2
+    gate.set()
 
 
 def test_readiness_drops_while_draining(service: Service) -> None:

@@ -144,3 +144,13 @@ def test_whom_a_proxy_asks_for_is_believed_of_those_that_are_trusted(
         }
         assert httpx.post(f"{process.url}/v1/recover", headers=headers, timeout=PATIENCE_S).status_code == 403
     assert installation.entries()[0]["client"] == seen
+
+
+def test_a_caller_whose_address_is_no_address_is_refused_as_any_other_and_in_the_log(
+    tmp_path: Path, small_bundle: Path
+) -> None:
+    installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
+    with serving(installation, VISARD_TRUSTED_PROXIES="127.0.0.1") as process:
+        headers = {"Authorization": f"Bearer {installation.tokens['anonymize']}", "X-Forwarded-For": "9" * 1001}
+        assert httpx.post(f"{process.url}/v1/recover", headers=headers, timeout=PATIENCE_S).status_code == 403
+    assert installation.entries()[0]["client"] == "(unreadable)"
