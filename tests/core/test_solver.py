@@ -52,6 +52,21 @@ def test_four_evaluations_are_enough_for_a_linear_network() -> None:
     assert (integrate(AnalyticDenoiser(), latent, context, times.flip(0), 4) - x).abs().max() < 1e-9
 
 
+def test_a_step_learns_from_all_its_evaluations() -> None:
+    """A linear network of three rates is solved by the fourth evaluation; the last two alone do not tell them apart."""
+    x, context = start(np.ones((R, R), np.bool_))
+    rates = torch.tensor([0.9, -0.4, 0.3], dtype=torch.float64)[:, None, None]
+
+    def network(x: Tensor, t: Tensor, context: Context) -> Tensor:
+        return rates * x
+
+    times = torch.tensor([0.2, 0.8], dtype=torch.float64)
+    end = integrate(network, x, context, times, 4)
+    cos, sin = cos_sin((times[1] - times[0]) / 2)
+    middle = (x + end) / (2 * cos)
+    assert (cos * middle - sin * rates * middle - x).abs().max() < 1e-6
+
+
 @given(mask=masks(R), seed=seeds)
 def test_cells_that_are_not_generated_stay_zero(mask: np.ndarray, seed: int) -> None:
     x, context = start(mask, seed=seed)

@@ -1,8 +1,6 @@
 """Small faces alone are drawn by the small weights."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,28 +14,13 @@ from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
 from service.weights.bundles import Bundle, Bundles
-from tests.operations.conftest import TENANT, Encoder
+from tests.operations.conftest import TENANT, Encoder, Watched
 from tests.small_bundle import write_small_bundle
 
 Pixels = NDArray[np.uint8]
 
 REQUEST = AnonymizeRequest(tenant=TENANT)
 ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order")
-
-
-@dataclass
-class Noting:
-    """An engine that remembers which weights were asked for."""
-
-    engine: Any
-    digests: set[bytes] = field(default_factory=set)
-
-    def anonymize(self, digest: bytes, plan: Any, tasks: Sequence[Any], progress: Any = None) -> Any:
-        self.digests.add(digest)
-        return self.engine.anonymize(digest, plan, tasks, progress)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.engine, name)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +32,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Bundles:
 
 @pytest.fixture
 def pair(parts: Parts, both: Bundles) -> Parts:
-    return replace(parts, bundles=both, engine=Noting(Engine(both)))
+    return replace(parts, bundles=both, engine=Watched(Engine(both)))
 
 
 def _tiny(portrait: Pixels) -> Pixels:

@@ -16,7 +16,7 @@ from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
 from service.operations.strangers import DRAWS
-from tests.operations.conftest import TENANT, Encoder
+from tests.operations.conftest import TENANT, Encoder, Watched
 
 Pixels = NDArray[np.uint8]
 
@@ -40,26 +40,8 @@ class Forgetful:
         return [self.faces[i] for i in self.looks[self.looked - 1]]
 
 
-@dataclass
-class Counting:
-    """An engine that remembers how many faces it was given; ``busy`` from the second time on."""
-
-    engine: Any
-    given: list[int] = field(default_factory=list)
-    busy: VisardError | None = None
-
-    def anonymize(self, digest: bytes, plan: Any, tasks: Sequence[Any], progress: Any = None) -> Any:
-        self.given.append(len(tasks))
-        if self.busy is not None and len(self.given) > 1:
-            raise self.busy
-        return self.engine.anonymize(digest, plan, tasks, progress)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.engine, name)
-
-
-def _watched(parts: Parts, looks: Sequence[Sequence[int]]) -> tuple[Parts, Counting]:
-    engine = Counting(parts.engine)
+def _watched(parts: Parts, looks: Sequence[Sequence[int]]) -> tuple[Parts, Watched]:
+    engine = Watched(parts.engine)
     return replace(parts, detector=Forgetful(looks), engine=engine), engine
 
 
@@ -100,7 +82,7 @@ def test_an_engine_that_is_busy_meanwhile_loses_nothing(
 
 def test_a_box_where_nothing_was_found_is_drawn_once(parts: Parts, encoded: Encoder) -> None:
     grass = np.random.default_rng(0).integers(60, 120, (120, 120, 3), np.uint8)
-    engine = Counting(parts.engine)
+    engine = Watched(parts.engine)
     anonymize(encoded(grass), replace(REQUEST, extra=((30.0, 30.0, 80.0, 90.0),)), replace(parts, engine=engine))
     assert engine.given == [1]
 
