@@ -68,6 +68,7 @@ def test_a_foreign_image_needs_no_approval_to_be_unknown(
         (b'{"reason": "a", "expires": "SOON", "case": "a\\nb"}', "application/json", 422, None),
         (b'{"reason": "\\u0000", "expires": "SOON", "case": "a"}', "application/json", 422, None),
         (b'{"reason": "a", "expires": 1e300, "case": "a"}', "application/json", 422, "form-invalid"),
+        (b'{"reason": "a", "expires": SECONDS, "case": "a"}', "application/json", 422, "form-invalid"),
         (b'{"reason": "a", "expires": "2020-01-01T00:00:00Z", "case": "a"}', "application/json", 422, None),
         (
             b'{"reason": "a", "expires": "SOON", "case": "a", "subject": "me"}',
@@ -78,7 +79,8 @@ def test_a_foreign_image_needs_no_approval_to_be_unknown(
     ],
 )
 def test_what_is_no_approval(body: bytes, kind: str, status: int, slug: str | None, service: Service) -> None:
-    body = body.replace(b"SOON", SOON.encode())
+    seconds = datetime.fromisoformat(SOON).timestamp()
+    body = body.replace(b"SOON", SOON.encode()).replace(b"SECONDS", b"%d" % seconds)
     answer = service.request("POST", "/v1/approvals", "approve", content=body, headers={"Content-Type": kind})
     known = slug or answer.json()["type"].rpartition(":")[2]
     assert_problem(answer, status, known)

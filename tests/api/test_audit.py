@@ -107,6 +107,8 @@ def test_every_entry_is_proved_under_the_newest_checkpoint(service: Service, att
         ("entries?kind=party", "parameter-invalid"),
         ("entries?since=2026-01-01T00:00:00", "parameter-invalid"),
         ("entries?since=0001-01-01T00:00:00%2B14:00", "parameter-invalid"),
+        ("entries?until=0.0", "parameter-invalid"),
+        ("entries?since=2026-01-01T00Z", "parameter-invalid"),
         ("entries?tenant=newspaper", "parameter-invalid"),
         ("entries/7", "parameter-invalid"),
         ("proofs/inclusion?index=0", "parameter-invalid"),
