@@ -11,8 +11,8 @@ from fastapi import Request
 from service.access.principal import Principal
 from service.api.desk import Desk
 from service.api.multipart import Form
-from service.audit.entry import Outcome, RecoveryAttempt, Result
-from service.errors import BadInput, Refused, VisardError, code_of
+from service.audit.entry import Outcome, RecoveryAttempt
+from service.operations.verdict import verdict
 from service.plain_text import loggable
 
 _UNREAD = "(none: ended before the request was read)"
@@ -20,7 +20,7 @@ _UNREADABLE = "(unreadable)"
 
 
 async def log_unread(
-    request: Request, desk: Desk, principal: Principal, error: VisardError, form: Form | None = None
+    request: Request, desk: Desk, principal: Principal, error: BaseException, form: Form | None = None
 ) -> None:
     """Commit an attempt of a known caller that ended before its form was read or understood.
 
@@ -33,16 +33,16 @@ async def log_unread(
     await desk.workers.note(_unread(request, desk, principal, error, form))
 
 
-def leave_unread(request: Request, desk: Desk, principal: Principal, error: VisardError, form: Form | None) -> None:
+def leave_unread(request: Request, desk: Desk, principal: Principal, error: BaseException, form: Form | None) -> None:
     """The same where the service stops: it is committed while the service ends."""
     desk.workers.noted(_unread(request, desk, principal, error, form))
 
 
 def _unread(
-    request: Request, desk: Desk, principal: Principal, error: VisardError, form: Form | None
+    request: Request, desk: Desk, principal: Principal, error: BaseException, form: Form | None
 ) -> Callable[[], None]:
     """Count the attempt now; the call commits it."""
-    result, now = _result(error), datetime.now(UTC)
+    (result, detail), now = verdict(error), datetime.now(UTC)
     attempt = RecoveryAttempt(
         id=uuid4(),
         tenant=principal.tenant,
@@ -59,7 +59,7 @@ def _unread(
 
     def commit() -> None:
         desk.parts.audit.intend(attempt)
-        desk.parts.audit.conclude(Outcome(attempt=attempt.id, time=now, result=result, detail=code_of(type(error))))
+        desk.parts.audit.conclude(Outcome(attempt=attempt.id, time=now, result=result, detail=detail))
 
     return commit
 
@@ -85,9 +85,3 @@ def uuid_in(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
-
-
-def _result(error: VisardError) -> Result:
-    if isinstance(error, BadInput):
-        return Result.INVALID
-    return Result.DENIED if isinstance(error, Refused) else Result.FAILED

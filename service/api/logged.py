@@ -1,4 +1,4 @@
-"""Refusals of somebody known, on routes whose every use is audited."""
+"""What ends before it begins, of somebody known, on routes whose every use is audited."""
 
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
@@ -11,12 +11,13 @@ from service.access.refusal import TokenRefused
 from service.api.attempts import client_of, uuid_in
 from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
-from service.audit.entry import Kind, Result, Value
-from service.errors import RateExceeded, Refused, code_of
+from service.audit.entry import Kind, Value
+from service.errors import RateExceeded, Refused
+from service.operations.verdict import verdict
 
 
 class AllowedAndLogged(Allowed, ABC):
-    """As ``Allowed``, but a refusal of somebody known goes into the audit log."""
+    """As ``Allowed``, but what ends the request of somebody known goes into the audit log."""
 
     async def __call__(self, request: Request, desk: AtDesk) -> Principal:
         """Authenticate and authorize; see ``Allowed``.
@@ -36,6 +37,9 @@ class AllowedAndLogged(Allowed, ABC):
         except Refused as refusal:
             await self._write(request, desk, principal, refusal)
             raise
+        except Exception as error:
+            await self.log(request, desk, principal, error)
+            raise
         return principal
 
     async def _write(self, request: Request, desk: Desk, caller: Principal, refusal: Refused) -> None:
@@ -45,8 +49,8 @@ class AllowedAndLogged(Allowed, ABC):
         await self.log(request, desk, caller, refusal)
 
     @abstractmethod
-    async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
-        """Commit the refusal.
+    async def log(self, request: Request, desk: Desk, principal: Principal, error: Exception) -> None:
+        """Commit that the request ended in this way.
 
         Raises:
             AuditUnavailable: it could not be committed.
@@ -54,19 +58,20 @@ class AllowedAndLogged(Allowed, ABC):
 
 
 class AllowedOrEntry(AllowedAndLogged):
-    """A refusal leaves one entry of ``kind``."""
+    """It leaves one entry of ``kind``."""
 
     def __init__(self, scope: Scope, kind: Kind) -> None:
         super().__init__(scope)
         self._kind = kind
 
-    async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+    async def log(self, request: Request, desk: Desk, principal: Principal, error: Exception) -> None:
         """Commit the entry."""
+        result, detail = verdict(error)
         fields: dict[str, Value] = {
             "client": client_of(request),
-            "detail": code_of(type(refusal)),
+            "detail": detail,
             "request": request.state.request_id,
-            "result": Result.DENIED.value,
+            "result": result.value,
             "subject": principal.subject,
         }
         record = uuid_in(request.path_params.get("id", ""))

@@ -15,18 +15,18 @@ from service.api.logged import AllowedAndLogged
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
-from service.errors import BadInput, EngineClosed, RecordUnknown, Refused, TenantUnknown, VisardError
+from service.errors import BadInput, EngineClosed, RecordUnknown, Refused, TenantUnknown
 from service.operations.recover import RecoverRequest, recover
 
 router = APIRouter(tags=["images"])
 
 
 class AllowedToRecover(AllowedAndLogged):
-    """A refusal leaves an intent and an outcome, as every attempt does."""
+    """It leaves an intent and an outcome, as every attempt does."""
 
-    async def log(self, request: Request, desk: Desk, principal: Principal, refusal: Refused) -> None:
+    async def log(self, request: Request, desk: Desk, principal: Principal, error: Exception) -> None:
         """Commit both."""
-        await log_unread(request, desk, principal, refusal)
+        await log_unread(request, desk, principal, error)
 
 
 MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
@@ -65,7 +65,7 @@ async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -
         # The service stops, and waits for nothing but what is written down.
         leave_unread(request, desk, principal, EngineClosed("the service is shutting down"), form)
         raise
-    except VisardError as error:
+    except Exception as error:
         await log_unread(request, desk, principal, error, form)
         raise
     return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))

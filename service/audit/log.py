@@ -140,9 +140,9 @@ class AuditLog:
         """Attempts whose lease ended without an outcome, the longest ago first.
 
         Raises:
-            AuditUnavailable: the database did not answer.
+            DatabaseUnavailable: it did not answer.
         """
-        with _or_unavailable("the audit log cannot be read"), transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             return leases.expired(connection, now)
 
     def interrupt(self, attempt: UUID, now: datetime, release: Callable[[Connection, UUID], None]) -> bool:
@@ -167,12 +167,12 @@ class AuditLog:
         """At most ``limit`` entries of one tenant, oldest first, those behind index ``after``.
 
         Raises:
-            AuditUnavailable: the database did not answer.
+            DatabaseUnavailable: it did not answer.
         """
         query = select(audit_entries).where(audit_entries.c.tenant == tenant)
         if after is not None:
             query = query.where(audit_entries.c.index > after)
-        with _or_unavailable("the audit log cannot be read"), transaction(self._engine) as connection:
+        with transaction(self._engine) as connection:
             rows = connection.execute(query.order_by(audit_entries.c.index).limit(limit)).all()
         return [AuditEntry(**row._mapping) for row in rows]
 

@@ -1,8 +1,6 @@
 """What an auditor reads of a log: pages of entries, and all entries of one attempt."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +12,6 @@ from service.audit.entry import Kind, Result
 from service.audit.stored import StoredEntry, raw_columns, read_entry
 from service.database.engine import snapshot
 from service.database.tables import audit_entries
-from service.errors import AuditUnavailable, DatabaseUnavailable
 
 _SCANNED = 1000
 """Entries looked at for one page, so that a filter that finds nothing costs no more than one that does."""
@@ -83,7 +80,7 @@ class AuditReader:
         """At most ``limit`` entries of a tenant, those behind index ``after``.
 
         Raises:
-            AuditUnavailable: the database did not answer.
+            DatabaseUnavailable: it did not answer.
         """
         query = wanted.narrow(_entries_of(tenant))
         if after is not None:
@@ -101,13 +98,13 @@ class AuditReader:
         """All entries of one attempt in a tenant's log, oldest first.
 
         Raises:
-            AuditUnavailable: the database did not answer.
+            DatabaseUnavailable: it did not answer.
         """
         query = _entries_of(tenant).where(audit_entries.c.attempt == attempt)
         return tuple(self._read(query.order_by(audit_entries.c.index)))
 
     def _read(self, query: Select[Any]) -> list[StoredEntry]:
-        with _or_unavailable(), snapshot(self._engine) as connection:
+        with snapshot(self._engine) as connection:
             return [read_entry(row) for row in connection.execute(query).mappings()]
 
 
@@ -122,11 +119,3 @@ def read_body(body: bytes) -> dict[str, Any] | None:
 
 def _entries_of(tenant: str) -> Select[Any]:
     return select(*raw_columns(audit_entries)).where(audit_entries.c.tenant == tenant)
-
-
-@contextmanager
-def _or_unavailable() -> Iterator[None]:
-    try:
-        yield
-    except DatabaseUnavailable as error:
-        raise AuditUnavailable("the audit log cannot be read") from error

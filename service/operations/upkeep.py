@@ -38,8 +38,8 @@ def tidy(audit: AuditLog, records: RecordStore, on_interrupted: Callable[[], obj
         on_interrupted: told of each attempt that is closed.
 
     Raises:
-        AuditUnavailable: a log cannot be read or written.
-        DatabaseUnavailable: not everything that expired is deleted, or overwritten.
+        AuditUnavailable: a log cannot be written.
+        DatabaseUnavailable: what expired cannot be read, or is not all deleted, or not overwritten.
     """
     done, now = Tidied(), datetime.now(UTC)
 

@@ -3,7 +3,9 @@
 import pytest
 from fastapi import Request
 
+from service.api import recover
 from service.api.attempts import client_of
+from tests.api.conftest import Service, assert_problem
 
 
 @pytest.mark.parametrize(
@@ -25,3 +27,16 @@ def test_what_the_log_says_of_where_a_request_came_from_is_an_address(host: str,
 
 def test_a_request_may_come_from_nowhere() -> None:
     assert client_of(Request({"type": "http", "client": None})) is None
+
+
+def test_what_nobody_foresaw_while_the_form_is_read_is_in_the_log(
+    service: Service, grey: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(recover, "read_form", broken)
+    assert_problem(service.post("/v1/recover", "recover", grey, reason="test"), 500, "fault")
+    intent, outcome = service.entries()[-2:]
+    assert (intent["kind"], intent["subject"]) == ("intent", "court")
+    assert (outcome["result"], outcome["detail"]) == ("failed", "fault")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from unittest.mock import create_autospec
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,7 @@ from service.access.quota import Quota
 from service.api.refusals import Refusals
 from service.assembly import open_access
 from service.audit.entry import RecoveryAttempt
-from service.errors import RateExceeded
+from service.errors import DatabaseUnavailable, RateExceeded
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem
 from tests.api.test_permissions import _Unread
@@ -95,6 +96,23 @@ def test_every_refusal_is_in_the_log_and_there_are_so_many_in_a_minute(
             made = service.entries()[before:]
             assert [entry["detail"] for entry in made if "detail" in entry] == [slug] * written
             now.time += 40_000_000
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "slug"),
+    [(DatabaseUnavailable("the table is locked"), 503, "database-unavailable"), (RuntimeError("secret"), 500, "fault")],
+)
+@pytest.mark.parametrize(
+    ("token", "route"), [("recover", "POST /v1/recover"), ("erase", f"DELETE /v1/records/{UUID(int=7)}")]
+)
+def test_a_request_that_cannot_be_counted_is_in_the_log(
+    token: str, route: str, error: Exception, status: int, slug: str, service: Service
+) -> None:
+    quota = create_autospec(Quota, instance=True)
+    quota.spend.side_effect = error
+    with service.at(replace(service.desk, quota=quota)):
+        assert_problem(service.request(*route.split(), token, content=_Unread()), status, slug)
+    assert (service.entries()[-1]["result"], service.entries()[-1]["detail"]) == ("failed", slug)
 
 
 def test_who_has_an_old_token_does_not_use_up_what_its_owner_is_told(service: Service) -> None:

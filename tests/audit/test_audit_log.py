@@ -147,7 +147,7 @@ def test_a_log_that_cannot_be_written_is_loud(empty_database: Engine) -> None:
         log.intend(attempt())
     with pytest.raises(AuditUnavailable, match="withheld"):
         log.conclude(outcome(uuid4()))
-    with pytest.raises(AuditUnavailable):
+    with pytest.raises(DatabaseUnavailable):
         log.entries("acme", 1)
 
 
