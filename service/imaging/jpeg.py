@@ -28,6 +28,8 @@ _MAX_PART = 65_533
 _MAX_SIDE = 65_500
 # Progressive files use about ten; each scan costs a pass over the whole image.
 _MAX_SCANS = 64
+# Before each scan at most four Huffman tables of each kind, four quantization tables and a restart interval.
+_MAX_ESSENTIAL = 16 * _MAX_SCANS
 # The number of a chunk is one byte.
 _MAX_ICC_CHUNKS = 255
 _QUALITY = 95
@@ -175,6 +177,8 @@ def _take_apart(data: bytes, limits: Limits) -> _Parts:
             parts.frame = _frame(marker, payload, limits)
         if marker in _FRAMES or marker in _TABLES or marker == _SOS or _is_colour_hint(marker, payload):
             parts.essential.append(bytes((0xFF, marker)) + data[start:end])
+            if len(parts.essential) > _MAX_ESSENTIAL:
+                raise ImageTooLarge("the JPEG has too many tables")
         else:
             _collect(parts, marker, payload)
         at = end

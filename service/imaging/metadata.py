@@ -24,6 +24,7 @@ from service.imaging.ifd import (
 
 ORIENTATION = 0x0112
 _MAX_VALUE = 128
+_MAX_NUMBERS = 4
 _KINDS = {BYTE, ASCII, SHORT, LONG, RATIONAL, SIGNED_RATIONAL}
 _IMAGE_TAGS = (
     0x010F,  # Make
@@ -44,6 +45,11 @@ _EXIF_TAGS = (
 )
 # Without GPSProcessingMethod (27) and GPSAreaInformation (28): free text.
 _GPS_TAGS = (*range(27), *range(29, 32))
+_TEXTS = {
+    *(0x010F, 0x0110, 0x0132, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0xA434),
+    *(1, 3, 8, 9, 10, 12, 14, 16, 18, 19, 21, 23, 25, 29),
+}
+"""Those that hold text (Exif 2.32, sections 4.6.4 to 4.6.6); the others hold a few numbers."""
 
 _NUMBER = r"-?\d{1,9}(?:\.\d{1,9})?"
 _PANORAMA = {
@@ -141,9 +147,11 @@ def _allowed(directory: Ifd | None, ids: tuple[int, ...]) -> list[Tag]:
 
 
 def _cleaned(tag: Tag) -> Tag | None:
-    """The tag; text only as far as it is printable ASCII before its first NUL."""
+    """The tag if it holds what its number says; text only as far as it is printable ASCII before its first NUL."""
+    if (tag.kind == ASCII) != (tag.id in _TEXTS):
+        return None
     if tag.kind != ASCII:
-        return tag
+        return tag if tag.count <= _MAX_NUMBERS else None
     text = tag.value.split(b"\0")[0]
     if not text or any(not 0x20 <= byte < 0x7F for byte in text):
         return None

@@ -39,6 +39,14 @@ def test_a_jpeg_holds_at_most_255_profile_chunks():
         decode(with_segments(plain, *chunks, segment(0xE2, b"ICC_PROFILE\0")))
 
 
+def test_a_jpeg_holds_so_many_tables_as_its_scans_may_need():
+    plain, empty = saved(PIXELS, "JPEG"), segment(0xC4, b"")
+    before = decode(plain)
+    assert np.array_equal(decode(with_segments(plain, *[empty] * 900)).pixels, before.pixels)
+    with pytest.raises(ImageTooLarge):
+        decode(with_segments(plain, *[empty] * 1024))
+
+
 def test_empty_profile_chunks_count_too():
     plain, empty = saved(smooth(16, 24), "JPEG"), segment(0xE2, b"ICC_PROFILE\0")
     assert decode(with_segments(plain, *[empty] * 255)).icc is None

@@ -194,6 +194,21 @@ def test_free_text_about_the_place_does_not_pass_as_ascii_either():
     assert MARK not in out
 
 
+@pytest.mark.parametrize(
+    ("id", "kind", "count"),
+    [(0x829D, 2, len(MARK)), (0x829D, 1, len(MARK)), (0x010F, 1, len(MARK)), (0x010F, 3, len(MARK) // 2)],
+)
+def test_a_tag_holds_what_its_number_says_or_does_not_pass(id, kind, count):
+    data = MARK.ljust(64, b"\0")
+    first = struct.pack("<H", 1) + struct.pack("<HHII", id, kind, count, 8) + bytes(4)
+    if id > 0x8000:
+        at = 8 + len(data) + len(first)
+        first = struct.pack("<H", 1) + struct.pack("<HHII", 0x8769, 4, 1, at) + bytes(4) + first
+    exif = b"II*\0" + struct.pack("<I", 8 + len(data)) + data + first
+    found = decode(with_segments(saved(smooth(16, 24), "JPEG"), segment(0xE1, b"Exif\0\0" + exif)))
+    assert MARK[:12] not in encode(found, format="tiff", record=None, metadata="keep-safe")
+
+
 def test_unreadable_metadata_does_not_stop_an_image():
     for exif in (b"", b"II*\0", b"MM\0*\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff", b"junk" * 9):
         plain = saved(smooth(16, 24), "JPEG")
