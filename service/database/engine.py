@@ -1,5 +1,6 @@
 """Engines and transactions that behave alike on SQLite and PostgreSQL."""
 
+import logging
 import os
 import zlib
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from service.database import patience as patient
 from service.errors import DatabaseUnavailable, DatabaseUrlInvalid
+
+_log = logging.getLogger(__name__)
 
 POSTGRESQL = "postgresql+psycopg"
 SQLITE = "sqlite"
@@ -225,4 +228,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
+        # Its text may quote a statement; its code cannot.
+        cause = getattr(error, "orig", None)
+        code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+        _log.warning("the database did not carry out a request: %s %s", type(error).__name__, code or "without a code")
         raise DatabaseUnavailable("the database did not carry out the request") from error

@@ -70,10 +70,15 @@ def test_a_block_that_raises_leaves_nothing(
         assert connection.execute(select(audit_entries)).all() == []
 
 
-def test_database_errors_are_translated_and_hide_their_parameters(database: Engine) -> None:
+def test_database_errors_are_translated_and_the_log_has_their_code_alone(
+    database: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(DatabaseUnavailable) as caught, transaction(database) as connection:
         connection.execute(insert(audit_entries), [_entry(), _entry()])
     assert "secret" not in f"{caught.value} {caught.value.__cause__}"
+    # A duplicate key, as each of them calls it.
+    code = "SQLITE_CONSTRAINT_PRIMARYKEY" if database.dialect.name == "sqlite" else "23505"
+    assert caplog.messages == [f"the database did not carry out a request: IntegrityError {code}"]
 
 
 def test_times_keep_their_instant_and_come_back_in_utc(database: Engine) -> None:
