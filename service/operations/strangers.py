@@ -16,10 +16,10 @@ from service.faces.crops import FaceView, paste_face
 from service.faces.detection import Box
 from service.imaging import Picture
 
-DRAWS = 3
+DRAWS = 6
 """How often a face is drawn at most; the last stranger stays whatever it looks like.
 
-An image is drawn once more altogether, or two of its faces: whoever sends a crowd of blurs must not pay for all three.
+An image is drawn once more altogether, or one of its faces five times: a crowd of blurs must not cost six crowds.
 """
 
 Draw = Callable[[Sequence[int], int], Sequence[tuple[Tensor, Norms]]]
@@ -60,7 +60,7 @@ def draw_strangers(
     shown = replace(blank, pixels=blank.pixels.copy(), record=None)
     strangers: dict[int, Stranger] = {}
     left: Sequence[int] = range(len(views))
-    again = max(2, len(views))
+    again = max(DRAWS - 1, len(views))
     for number in range(DRAWS):
         drawn = _drawn(draw, left, number)
         if not drawn:

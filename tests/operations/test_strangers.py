@@ -51,10 +51,10 @@ def _watched(parts: Parts, looks: Sequence[Sequence[int]]) -> tuple[Parts, Watch
         ([(0, 1)], [2]),
         ([(0,), (0, 1)], [2, 1]),
         ([(1,), (), (0,)], [2, 1, 1]),
-        # An image is drawn once more altogether.
-        ([(), (1,)], [2, 2]),
-        ([(), ()], [2, 2]),
-        ([(0,), (0,), (0,)], [2, 1, 1]),
+        ([(), (1,), (0,)], [2, 2, 1]),
+        ([(0,)] * DRAWS, [2] + [1] * (DRAWS - 1)),
+        # An image of few faces is drawn five times one of them.
+        ([()] * 4, [2, 2, 2, 1]),
     ],
 )
 def test_who_is_not_found_again_is_drawn_again_and_comes_back(
