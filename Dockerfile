@@ -45,6 +45,6 @@ WORKDIR /var/lib/visard
 VOLUME /var/lib/visard
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/livez', timeout=4)"]
+    CMD ["python", "-c", "import os; from urllib.request import urlopen; urlopen('http://127.0.0.1:' + os.environ['VISARD_PORT'] + '/livez', timeout=4)"]
 ENTRYPOINT ["visard"]
 CMD ["serve"]

@@ -19,6 +19,14 @@ ROOTS = ("overlays/production", "overlays/gpu", "migration")
 """What is applied to a cluster."""
 
 
+def compose_settings(name: str) -> dict[str, str]:
+    """The variables of a service, those of the files it is given among them."""
+    service = SERVICES[name]
+    files = [entry for entry in service.get("env_file", []) if isinstance(entry, str)]
+    lines = [line for file in files for line in (ROOT / file).read_text().splitlines() if not line.startswith("#")]
+    return {**dict(line.split("=", 1) for line in lines), **service.get("environment", {})}
+
+
 def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object that a file holds in full, with the file's name: neither patches nor kustomizations."""
     for folder in ("base", "migration", "components/monitoring"):

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
@@ -14,6 +15,7 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 from cryptography import x509
 
 from tests.commands.visard import visard
@@ -55,7 +57,7 @@ def owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
 
 def test_secrets_are_readable_by_their_reader_alone(tmp_path: Path, owners: dict[str, int]) -> None:
-    _load("secrets").main(tmp_path)
+    _load("credentials").main(tmp_path)
     assert {name for name, user in owners.items() if user == 10001} == {
         "owner/database-url",
         *(
@@ -69,8 +71,27 @@ def test_secrets_are_readable_by_their_reader_alone(tmp_path: Path, owners: dict
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == (0o444 if public else 0o400), name
 
 
+def test_they_are_made_by_what_the_container_runs(tmp_path: Path) -> None:
+    """As a script of its own: what lies beside it is found before the standard library."""
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["secrets"]
+    mounted = {inside: ROOT / outside for outside, inside, *_ in (volume.split(":") for volume in service["volumes"])}
+    _, script, root = service["entrypoint"]
+    made, site = tmp_path / "made", tmp_path / "site"
+    for inside in mounted:
+        if inside.startswith(f"{root}/"):
+            (made / inside.removeprefix(f"{root}/")).mkdir(parents=True)
+    site.mkdir()
+    # Whoever runs the tests may not be allowed to give files away.
+    (site / "sitecustomize.py").write_text("import os\nos.chown = lambda *_: None\n")
+    command = [sys.executable, mounted[script], made]
+    done = subprocess.run(command, env={"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (made / "service/token-pepper").read_text()
+    assert (made / "postgres/complete").exists()
+
+
 def test_both_sides_have_the_same_passwords(tmp_path: Path, owners: dict[str, int]) -> None:
-    _load("secrets").main(tmp_path)
+    _load("credentials").main(tmp_path)
     for folder, role in (("owner", "owner"), ("service", "service"), ("operator", "service")):
         url = urlsplit((tmp_path / folder / "database-url").read_text())
         assert (url.username, url.hostname) == (f"visard_{role}", "postgres")
@@ -79,7 +100,7 @@ def test_both_sides_have_the_same_passwords(tmp_path: Path, owners: dict[str, in
 
 
 def test_vaults_certificate_names_it(tmp_path: Path, owners: dict[str, int]) -> None:
-    _load("secrets").main(tmp_path)
+    _load("credentials").main(tmp_path)
     certificate = x509.load_pem_x509_certificate((tmp_path / "service/vault-ca.pem").read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["vault"]
@@ -88,7 +109,7 @@ def test_vaults_certificate_names_it(tmp_path: Path, owners: dict[str, int]) -> 
 
 
 def test_secrets_stay_once_they_are_complete(tmp_path: Path, owners: dict[str, int]) -> None:
-    secrets = _load("secrets")
+    secrets = _load("credentials")
     pepper = tmp_path / "service/token-pepper"
     secrets.main(tmp_path)
     first = pepper.read_text()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.cli import cli
-from tests.deploy.manifests import COMPOSE, COMPOSE_FILE, ROOT, SERVICES
+from service.settings import Settings
+from tests.deploy.manifests import COMPOSE, COMPOSE_FILE, ROOT, SERVICES, compose_settings
 
 _OWN = [name for name, service in SERVICES.items() if "build" in service]
 
@@ -54,6 +55,16 @@ def test_no_container_gains_rights(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_ports_are_open_to_this_machine_alone(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", []))
+
+
+def test_the_service_is_given_the_time_to_drain() -> None:
+    settings = {"VISARD_DRAIN_DELAY": Settings.model_fields["drain_delay"].default, **compose_settings("visard")}
+    drain = float(settings["VISARD_DRAIN_DELAY"]) + float(settings["VISARD_DRAIN_DEADLINE"])
+    assert int(SERVICES["visard"]["stop_grace_period"].removesuffix("s")) > drain
+
+
+def test_what_asks_for_its_health_knows_its_port() -> None:
+    assert f":{compose_settings('visard')['VISARD_PORT']}/readyz" in SERVICES["visard"]["healthcheck"]["test"][-1]
 
 
 @pytest.mark.parametrize("name", _OWN)

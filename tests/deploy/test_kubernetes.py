@@ -82,18 +82,35 @@ def test_the_network_has_as_many_threads_as_processors_are_asked_for(root: str) 
 
 
 def test_gpu_pods_are_scaled_on_what_is_measured_and_grows_with_the_load() -> None:
-    (scaler,) = (one for one in rendered("overlays/gpu") if one["kind"] == "HorizontalPodAutoscaler")
+    sent = rendered("overlays/gpu")
+    (scaler,) = (one for one in sent if one["kind"] == "HorizontalPodAutoscaler")
     ((metric, target),) = ((one["pods"]["metric"]["name"], one["pods"]["target"]) for one in scaler["spec"]["metrics"])
     adapter = yaml.safe_load((KUBERNETES / "components/load/adapter-values.yaml").read_text())
     (rule,) = adapter["rules"]["custom"]
     assert rule["seriesQuery"].startswith(metric + "{")
-    settings = Settings.model_fields
-    full = min(settings["admitted"].default, settings["operations"].default, MAX_BATCH)
+    settings = _settings(sent)
+    admitted = int(settings["VISARD_ADMITTED"])
+    full = min(admitted, int(settings["VISARD_OPERATIONS"]), MAX_BATCH)
     metrics = Metrics("1", "digest")
-    metrics.watch_places(lambda: full, settings["admitted"].default)
+    metrics.watch_places(lambda: full, admitted)
     # More replicas before requests wait for a thread.
     assert f"\n{metric} {float(full)}\n" in metrics.render().decode()
     assert 0 < float(target["averageValue"]) < full
+
+
+@pytest.mark.parametrize("root", ["overlays/production", "overlays/gpu"])
+def test_a_pod_holds_the_images_that_it_works_on(root: str) -> None:
+    sent = rendered(root)
+    settings = _settings(sent)
+    ((container,),) = (pod["containers"] for pod in _pods(sent))
+    gib = int(container["resources"]["limits"]["memory"].removesuffix("Gi"))
+    images = int(settings["VISARD_OPERATIONS"]) * int(settings["VISARD_MAX_PIXELS"])
+    assert gib * 2**30 > 2**30 + 30 * images
+
+
+def _settings(sent: list[dict[str, Any]]) -> dict[str, str]:
+    (data,) = (one["data"] for one in sent if one["kind"] == "ConfigMap" and "VISARD_ENV" in one["data"])
+    return data
 
 
 @pytest.mark.parametrize("root", ["overlays/production", "overlays/gpu"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.deploy.manifests import KUBERNETES, ROOT, SERVICES, final_stage, pod_specs
+from tests.deploy.manifests import KUBERNETES, ROOT, SERVICES, compose_settings, final_stage, pod_specs
 
 # The page is tested to name all settings, secrets' files among them, and nothing else.
 _NAMES = re.findall(r"^\| (.*?) \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
@@ -14,7 +14,7 @@ _KNOWN = set(re.findall(r"`(VISARD_\w+)`", " ".join(_NAMES)))
 
 
 def _of_compose() -> Iterator[str]:
-    return (name for service in SERVICES.values() for name in service.get("environment", {}))
+    return (variable for name in SERVICES for variable in compose_settings(name))
 
 
 def _of_kubernetes() -> Iterator[str]:

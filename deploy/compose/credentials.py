@@ -5,6 +5,7 @@ Runs as root with no capability but CHOWN; the directories stay root's.
 
 import os
 import secrets
+import sys
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -93,4 +94,4 @@ def _write(path: Path, text: str, reader: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path("/secrets"))
+    main(Path(sys.argv[1]))
