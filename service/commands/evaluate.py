@@ -10,6 +10,7 @@ import click
 
 from service.assembly import open_parts
 from service.commands.files import write_file
+from service.core.transform import SCHEMES, Scheme
 from service.operations.parts import Parts
 from service.settings import Settings
 
@@ -123,6 +124,24 @@ def lfw(
     with _parts_of_nobody() as parts:
         report = run_lfw(data, out, parts, recognizer, choices)
     print(report.model_dump_json() if as_json else render_lfw(report))
+
+
+@evaluate.command()
+@click.option("--data", type=_EXISTING, required=True, help="Photos: a folder or a tar.")
+@click.option("--scenes", type=click.IntRange(min=1), default=10, show_default=True, help="Of three people each.")
+@click.option("--trials", type=click.IntRange(min=4), default=150, show_default=True, help="In each scene; even.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Chooses photos, scenes and labels.")
+@click.option("--scheme", type=click.Choice(SCHEMES), default=SCHEMES[0], show_default=True, help="Of the transform.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+def game(data: Path, scenes: int, trials: int, seed: int, scheme: Scheme, as_json: bool) -> None:
+    """Guess from image and record which of two faces was anonymized."""
+    from service.evaluation.guessing import render_game, run_game
+
+    if trials % 2:
+        raise click.UsageError("--trials must be even: each face is anonymized as often as the other")
+    with _parts_of_nobody() as parts:
+        report = run_game(data, parts, scenes=scenes, trials=trials, seed=seed, scheme=scheme)
+    print(report.model_dump_json() if as_json else render_game(report))
 
 
 @contextmanager

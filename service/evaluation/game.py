@@ -1,7 +1,7 @@
 """The game: one of two faces was anonymized in the same context; which? Image and record are given."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from service.core.transform import Scheme
 from service.evaluation.clues import Clues, face_clues, file_clues, see
 from service.evaluation.figures import Array, Figures, auc
 from service.evaluation.portraits import Portrait
+from service.evaluation.progress import bar
 from service.evaluation.scenes import KnownFace, Scene, scenes
 from service.evaluation.studio import Studio
 from service.operations.custody import plan_for
@@ -30,10 +31,11 @@ class GameFigures(Figures):
         statistics: how many were tried.
         held_out: AUC of all statistics together, on trials the adversary did not learn from.
         held_out_chance: what it stays under in 95 of 100 shuffles of the labels.
-        best: the single statistic with the largest AUC (the better of both directions).
+        held_out_p: share of the shuffles in which it is as large, the labels as they are among them.
+        best: the single statistic with the largest AUC.
         best_auc: its AUC.
         chance: what the largest of so many statistics' AUCs stays under in 95 of 100 shuffles of the labels.
-        single: AUC of each statistic.
+        single: AUC of each statistic, the mean over scenes of the better direction: by chance above 0.5.
     """
 
     trials: int
@@ -41,10 +43,21 @@ class GameFigures(Figures):
     statistics: int
     held_out: float
     held_out_chance: float
+    held_out_p: float
     best: str
     best_auc: float
     chance: float
     single: dict[str, float]
+
+    def rows(self) -> Iterator[tuple[str, str]]:
+        """Lines of a table."""
+        held_out = f"chance stays under {self.held_out_chance:.3f}; p = {self.held_out_p:.3f}"
+        yield "the game", f"{self.trials} trials in {self.scenes} scenes, {self.statistics} statistics"
+        yield (
+            "all statistics, held-out AUC",
+            f"{self.held_out:.3f} ({held_out})",
+        )
+        yield "largest AUC of one statistic", f"{self.best_auc:.3f} ({self.best}; chance stays under {self.chance:.3f})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +91,7 @@ def play(
     rng = np.random.default_rng(seed)
     rows: list[Clues] = []
     labels: list[Labels] = []
-    for scene in scenes(portraits, count):
+    for scene in bar(scenes(portraits, count), "the game", count):
         drawn = rng.permutation(np.arange(trials) % 2 == 0)
         rows += _played(scene, drawn, studio, scheme)
         labels.append(drawn)
@@ -91,18 +104,21 @@ def judge(played: Trials, rng: np.random.Generator) -> GameFigures:
     """Every statistic by itself, and all of them together on held-out trials."""
     values = _standardized(played.values, played.scene)
     labels = played.labels
-    single = [_either(auc(column, labels)) for column in values.T]
+    single = [_of_scenes(column, labels, played.scene) for column in values.T]
     shuffled = [_shuffled(labels, played.scene, rng) for _ in range(_SHUFFLES)]
     best = int(np.argmax(single))
+    held_out = _held_out(values, labels, played.scene, rng)
+    by_chance = [_held_out(values, other, played.scene, rng) for other in shuffled]
     return GameFigures(
         trials=len(labels),
         scenes=len(np.unique(played.scene)),
         statistics=len(played.names),
-        held_out=_held_out(values, labels, played.scene, rng),
-        held_out_chance=_usual([_held_out(values, other, played.scene, rng) for other in shuffled]),
+        held_out=held_out,
+        held_out_chance=_usual(by_chance),
+        held_out_p=(1 + sum(area >= held_out for area in by_chance)) / (1 + _SHUFFLES),
         best=played.names[best],
         best_auc=single[best],
-        chance=_usual([_largest(values, other) for other in shuffled]),
+        chance=_usual([_largest(values, other, played.scene) for other in shuffled]),
         single=dict(zip(played.names, single, strict=True)),
     )
 
@@ -146,12 +162,14 @@ def _usual(areas: list[float]) -> float:
     return float(np.percentile(areas, 95))
 
 
-def _either(area: float) -> float:
-    return max(area, 1 - area)
+def _of_scenes(column: Array, labels: Labels, scene: NDArray[np.int64]) -> float:
+    """Which face is the first is arbitrary: what gives it away may point another way in each scene."""
+    areas = [auc(column[scene == index], labels[scene == index]) for index in np.unique(scene)]
+    return float(np.mean([max(area, 1 - area) for area in areas]))
 
 
-def _largest(values: Array, labels: Labels) -> float:
-    return max(_either(auc(column, labels)) for column in values.T)
+def _largest(values: Array, labels: Labels, scene: NDArray[np.int64]) -> float:
+    return max(_of_scenes(column, labels, scene) for column in values.T)
 
 
 def _shuffled(labels: Labels, scene: NDArray[np.int64], rng: np.random.Generator) -> Labels:

@@ -75,7 +75,7 @@ def _fidelity(report: RoundtripReport) -> Iterator[tuple[str, str]]:
 
 
 def _protection(report: RoundtripReport) -> Iterator[tuple[str, str]]:
-    strangers, game = report.strangers, report.game
+    strangers = report.strangers
     yield "wrong key (one bit) to original, dB", str(strangers.wrong_key)
     yield "stranger to stranger, dB", str(strangers.strangers)
     yield "stranger to original, dB", str(strangers.stranger_to_original)
@@ -83,9 +83,7 @@ def _protection(report: RoundtripReport) -> Iterator[tuple[str, str]]:
         low, high = strangers.interval
         yield "wrong key minus strangers, median, dB", f"{strangers.difference:+.2f} (95 %: {low:+.2f} to {high:+.2f})"
     yield "wrong key nearer than strangers, faces", str(strangers.nearer)
-    yield "the game", f"{game.trials} trials in {game.scenes} scenes, {game.statistics} statistics"
-    yield "all statistics, held-out AUC", f"{game.held_out:.3f} (chance stays under {game.held_out_chance:.3f})"
-    yield "largest AUC of one statistic", f"{game.best_auc:.3f} ({game.best}; chance stays under {game.chance:.3f})"
+    yield from report.game.rows()
     yield "a face is found again (IoU > 0.5), faces", str(report.exact.detected)
 
 

@@ -1,11 +1,9 @@
-"""``visard evaluate roundtrip``: everything the first table of the README says, measured."""
+"""``visard evaluate roundtrip``: what comes back through files, measured."""
 
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from service.errors import FileUnusable, NoFaces
 from service.evaluation.batch import measure_batch
@@ -15,15 +13,14 @@ from service.evaluation.fidelity import measure_exact, measure_generative
 from service.evaluation.game import play
 from service.evaluation.large import SIZE, measure_large
 from service.evaluation.photos import Photo, choose_photos
-from service.evaluation.portraits import Portrait, make_portrait
+from service.evaluation.portraits import Portrait
 from service.evaluation.progress import bar
 from service.evaluation.report import RoundtripReport
 from service.evaluation.schemes import measure_schemes
+from service.evaluation.sitters import portrait_of
 from service.evaluation.strangers import measure_strangers
 from service.evaluation.studio import TENANT, Studio
-from service.imaging import decode
 from service.operations.parts import Parts
-from service.operations.picture import as_bytes
 
 _ON_SHEET = 40
 _PART = 5
@@ -102,9 +99,7 @@ def _trials(photos: int) -> int:
 
 
 def _portraits(photos: Iterable[Photo], studio: Studio) -> Iterable[Portrait]:
-    resolution = studio.parts.bundles.default.manifest.numerics.resolution
     for photo in bar(photos, "photos"):
-        pixels = as_bytes(decode(photo.data, studio.parts.limits).pixels)
-        portrait = make_portrait(photo.name, np.ascontiguousarray(pixels), studio.parts.detector, resolution)
+        portrait = portrait_of(photo, studio.parts)
         if portrait is not None:
             yield portrait

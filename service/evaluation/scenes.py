@@ -10,7 +10,8 @@ from service.evaluation.portraits import Pixels, Portrait
 from service.faces.detection import Detection
 from service.faces.layout import PlacedFace
 
-_APART = 3
+APART = 3
+"""Portraits to a scene."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def scenes(portraits: Sequence[Portrait], count: int) -> Iterator[Scene]:
     """``count`` scenes, from portraits taken three by three, round and round."""
     total = len(portraits)
     for i in range(count):
-        context, one, other = (portraits[(_APART * i + j) % total] for j in range(_APART))
+        context, one, other = (portraits[(APART * i + j) % total] for j in range(APART))
         face = context.faces[context.main]
         yield Scene(face, *(with_face(context, face, giver) for giver in (one, other)))
 

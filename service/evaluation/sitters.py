@@ -50,11 +50,16 @@ class Sitter:
         return np.where(self.portrait.owner[..., None] == 0, pixels, np.uint8(_GREY))
 
 
-def seat(photo: Photo, parts: Parts) -> Sitter | None:
-    """Shrink a photo until its faces have k = 1, and take the one nearest to the middle; None without a face."""
+def portrait_of(photo: Photo, parts: Parts) -> Portrait | None:
+    """A photo shrunk until its largest face has k = 1; None when no face is found then."""
     pixels = np.ascontiguousarray(as_bytes(decode(photo.data, parts.limits).pixels))
     resolution = parts.bundles.default.manifest.numerics.resolution
-    portrait = make_portrait(photo.name, pixels, parts.detector, resolution)
+    return make_portrait(photo.name, pixels, parts.detector, resolution)
+
+
+def seat(photo: Photo, parts: Parts) -> Sitter | None:
+    """Shrink a photo until its faces have k = 1, and take the one nearest to the middle; None without a face."""
+    portrait = portrait_of(photo, parts)
     if portrait is None or not portrait.faces:
         return None
     height, width = portrait.pixels.shape[:2]

@@ -33,6 +33,27 @@ def test_realism_prints_json_alone_and_leaves_keys_nowhere(
     assert not home.exists()
 
 
+def test_the_game_prints_every_statistic_and_leaves_keys_nowhere(
+    photo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--data", photo_folder, "--scenes", 1, "--trials", 4)
+    assert visard("evaluate", "game", *chosen) == 0
+    table = capsys.readouterr().out
+    assert f"visard evaluate game --data {photo_folder.name} --scenes 1 --trials 4 --seed 1" in table
+    assert "4 trials in 1 scenes" in table and "\n  record length" in table
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["--trials", "5"], "even"), (["--scenes", "9"], "9 scenes need 27 photos")]
+)
+def test_a_game_that_cannot_be_played(
+    photo_folder: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert visard("evaluate", "game", "--data", photo_folder, *arguments) == 2
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [(["--lessons", "9"], "--attacks"), (["--limit", "0"], "--limit"), (["--onnx", "nowhere.onnx"], "nowhere.onnx")],

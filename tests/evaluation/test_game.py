@@ -22,7 +22,7 @@ def _trials(leak: float, seed: int = 0, count: int = 240) -> Trials:
 def test_a_leak_is_found_and_named() -> None:
     figures = judge(_trials(leak=6.0), np.random.default_rng(1))
     assert figures.best == "clue 3" and figures.best_auc > 0.99 > figures.chance
-    assert figures.held_out > 0.98
+    assert figures.held_out > 0.98 and figures.held_out_p < 0.01
     assert (figures.trials, figures.scenes, figures.statistics) == (240, 3, 6)
 
 
@@ -32,11 +32,20 @@ def test_a_faint_leak_exceeds_chance() -> None:
     assert figures.held_out > figures.held_out_chance
 
 
+def test_a_leak_that_points_another_way_in_each_scene_is_named() -> None:
+    played = _trials(leak=0.0)
+    played.values[:, 3] += np.where(played.scene == 1, -1.2, 1.2) * played.labels
+    figures = judge(played, np.random.default_rng(1))
+    assert figures.best == "clue 3" and figures.best_auc > figures.chance
+    assert figures.held_out_p < 0.01
+
+
 def test_nothing_is_found_where_nothing_is() -> None:
     areas = [judge(_trials(leak=0.0, seed=s), np.random.default_rng(s)) for s in range(5)]
     assert 0.42 < np.mean([figures.held_out for figures in areas]) < 0.55
     assert sum(figures.held_out < figures.held_out_chance for figures in areas) >= 4
     assert all(0.52 < figures.held_out_chance < 0.65 for figures in areas)
+    assert sum(figures.held_out_p > 0.05 for figures in areas) >= 4
     assert all(figures.single["clue 5"] == 0.5 for figures in areas)
 
 
