@@ -9,6 +9,7 @@ import cv2
 
 from service.errors import ImageDamaged, MultiFrame, UnsupportedFormat
 from service.imaging.bmp import read_bmp
+from service.imaging.icc import plain_profile
 from service.imaging.jpeg import read_jpeg
 from service.imaging.limits import Limits
 from service.imaging.metadata import panorama_of
@@ -25,7 +26,6 @@ _READERS: tuple[tuple[bytes, Callable[[bytes, Limits], Stored]], ...] = (
     (b"MM\0*", read_tiff),
     (b"BM", read_bmp),
 )
-_ICC_HEADER = 128
 # What Pillow, OpenCV, zlib and our own parsing of fixed structures raise on corrupt input.
 _FOREIGN = (
     OSError,
@@ -86,21 +86,10 @@ def _oriented(stored: Stored) -> Picture:
         pixels=orient(stored.pixels, turn),
         alpha=None if stored.alpha is None else orient(stored.alpha, turn),
         format=stored.format,
-        icc=_rgb_profile(stored.icc),
+        icc=None if stored.icc is None else plain_profile(stored.icc),
         exif=stored.exif,
         grid=None if stored.grid is None else orient_grid(stored.grid, width, height, turn),
         jpeg=stored.jpeg,
         record=stored.record,
         panorama=panorama_of(stored.xmp),
     )
-
-
-def _rgb_profile(icc: bytes | None) -> bytes | None:
-    """The profile when it is one for RGB (ICC.1:2022 section 7.2): others do not describe our pixels.
-
-    It ends where its header says: what stands behind could be anything, a thumbnail of the original among it.
-    """
-    if icc is None or icc[16:20] != b"RGB " or icc[36:40] != b"acsp":
-        return None
-    size = int.from_bytes(icc[:4], "big")
-    return icc[:size] if _ICC_HEADER <= size <= len(icc) else None

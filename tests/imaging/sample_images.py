@@ -91,7 +91,23 @@ def riff_chunks(webp: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def icc_profile(space: bytes = b"RGB ", more: bytes = b"") -> bytes:
-    """Bytes with the header fields of an ICC profile, its size among them."""
-    rest = b"\0" * 12 + space + b"XYZ " + b"\0" * 12 + b"acsp" + bytes(range(256)) * 2 + more
+def icc_profile(
+    space: bytes = b"RGB ", more: bytes = b"", foreign: dict[bytes, bytes] | None = None, between: bytes = b""
+) -> bytes:
+    """An ICC profile of a white point and a curve.
+
+    Args:
+        more: a table.
+        foreign: further tags.
+        between: what stands before each tag's data, and belongs to none.
+    """
+    curve = b"curv" + bytes(4) + struct.pack(">I", 250) + bytes(range(250)) * 2
+    tags = {b"wtpt": b"XYZ " + bytes(range(16)), b"rTRC": curve, **({b"A2B0": more} if more else {}), **(foreign or {})}
+    at, table, data = 132 + 12 * len(tags), b"", b""
+    for signature, body in tags.items():
+        data += between
+        table += struct.pack(">4sII", signature, at + len(data), len(body))
+        data += body
+    header = struct.pack(">12x4s4s12x4s88x", space, b"XYZ ", b"acsp")
+    rest = header + struct.pack(">I", len(tags)) + table + data
     return struct.pack(">I", 4 + len(rest)) + rest

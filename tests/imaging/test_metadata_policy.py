@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
+from PIL import Image, ImageCms
 from PIL.ExifTags import GPS, IFD, Base
 from PIL.TiffImagePlugin import IFDRational
 
@@ -240,6 +240,45 @@ def test_what_stands_behind_a_profile_does_not_pass(plugin, output):
     # A PNG holds the profile compressed; another reader than ours takes all there is.
     with Image.open(io.BytesIO(out)) as image:
         assert image.info["icc_profile"] == icc_profile()
+
+
+HIDING = {
+    "private tag": icc_profile(foreign={b"thmb": THUMBNAIL}),
+    "text": icc_profile(foreign={b"desc": THUMBNAIL * 9}),
+    "curve": icc_profile(foreign={b"gTRC": THUMBNAIL * 99}),
+    "numbers": icc_profile(foreign={b"rXYZ": THUMBNAIL}),
+    "gaps": icc_profile(between=THUMBNAIL),
+    "header": icc_profile()[:100] + MARK + icc_profile()[100 + len(MARK) :],
+}
+
+
+@pytest.mark.parametrize("plugin", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("place", HIDING)
+def test_a_profile_holds_colours_and_nothing_else(place, plugin):
+    found = decode(saved(smooth(16, 24), plugin, icc_profile=HIDING[place]))
+    assert found.icc is not None and len(found.icc) == len(HIDING[place])
+    assert MARK not in found.icc and THUMBNAIL[:40] not in found.icc
+    # The colours themselves are where they were.
+    assert b"XYZ " + bytes(range(16)) in found.icc and bytes(range(250)) * 2 in found.icc
+    assert decode(encode(found, format="png", record=None, metadata="strip")).icc == found.icc
+
+
+def test_a_profile_of_the_field_stays_as_it_is():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found = decode(saved(smooth(16, 24), "JPEG", icc_profile=profile)).icc
+    before, after = (ImageCms.ImageCmsProfile(io.BytesIO(one)) for one in (profile, found))
+    turn = ImageCms.buildTransform(before, after, "RGB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+    shown = Image.fromarray(noise(16, 16))
+    turned = np.asarray(ImageCms.applyTransform(shown, turn)).astype(int)
+    assert abs(turned - np.asarray(shown)).max() <= 1
+
+
+@pytest.mark.parametrize("damage", [{128: 0xFF}, {136: 0xFF}, {138: 0, 139: 4}, {16: ord("C")}, {36: 0}])
+def test_a_profile_that_cannot_be_followed_is_dropped(damage):
+    profile = bytearray(icc_profile())
+    for at, byte in damage.items():
+        profile[at] = byte
+    assert decode(saved(smooth(16, 24), "JPEG", icc_profile=bytes(profile))).icc is None
 
 
 @pytest.mark.parametrize("size", [0, 127, len(icc_profile()) + 1, 0xFFFFFFFF])
