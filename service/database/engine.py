@@ -2,6 +2,8 @@
 
 import logging
 import os
+import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from service.database import patience as patient
@@ -21,6 +23,7 @@ POSTGRESQL = "postgresql+psycopg"
 SQLITE = "sqlite"
 
 _PATIENCE_S = 10
+_AGAIN_S = 0.02
 _BEGIN = "visard_begin"
 _NO_TRANSACTION = ""
 _PATIENCE = "visard_patience"
@@ -182,8 +185,21 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
+        _patiently(cursor, f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _patiently(cursor: DBAPICursor, statement: str) -> None:
+    """Execute what SQLite refuses at once, whatever its timeout is, while another process makes the same new file."""
+    end = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            cursor.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -1,11 +1,12 @@
 """Engines: what they refuse, how they commit, what they show."""
 
+import sqlite3
 import stat
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from threading import Thread
+from threading import Thread, Timer
 from uuid import uuid4
 
 import pytest
@@ -53,6 +54,17 @@ def test_sqlite_is_durable_and_overwrites_what_it_deletes(sqlite_url: str) -> No
         }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
     engine.dispose()
+
+
+def test_a_new_sqlite_database_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = Timer(0.5, other.execute, ["COMMIT"])
+        release.start()
+        with transaction(make_engine(f"sqlite:///{file}")) as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        release.join()
 
 
 @pytest.mark.parametrize("begin", [transaction, lambda engine: exclusive(engine, "name")])
