@@ -2,7 +2,7 @@
 
 from service.imaging.decode import decode
 from service.imaging.digest import pixels_digest
-from service.imaging.encode import encode
+from service.imaging.encode import encode, require_fits
 from service.imaging.limits import Limits
 from service.imaging.picture import CodingGrid, Format, JpegCoding, MetadataPolicy, OutputFormat, Picture, format_for
 
@@ -18,4 +18,5 @@ __all__ = [
     "encode",
     "format_for",
     "pixels_digest",
+    "require_fits",
 ]

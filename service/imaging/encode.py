@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from service.errors import AlphaUnsupported, DepthUnsupported
+from service.errors import AlphaUnsupported, DepthUnsupported, ImageTooLarge
 from service.imaging.jpeg import write_jpeg
 from service.imaging.metadata import panorama_packet, safe_exif
 from service.imaging.picture import Extras, MetadataPolicy, OutputFormat, Picture
@@ -10,6 +10,8 @@ from service.imaging.png import write_png
 from service.imaging.record_parts import check_writable
 from service.imaging.tiff_write import write_tiff
 from service.imaging.webp import write_webp
+
+_MAX_SIDES: dict[OutputFormat, int] = {"jpeg": 65_500, "webp": 16_383}
 
 
 def encode(picture: Picture, *, format: OutputFormat, record: bytes | None, metadata: MetadataPolicy) -> bytes:
@@ -29,7 +31,7 @@ def encode(picture: Picture, *, format: OutputFormat, record: bytes | None, meta
     """
     if record is not None:
         check_writable(record)
-    _check_fits(picture, format)
+    require_fits(picture, format)
     extras = Extras(
         icc=picture.icc,
         exif=safe_exif(picture.exif) if metadata == "keep-safe" else None,
@@ -46,7 +48,17 @@ def encode(picture: Picture, *, format: OutputFormat, record: bytes | None, meta
     return write_webp(picture.pixels, picture.alpha, lossless, extras)
 
 
-def _check_fits(picture: Picture, format: OutputFormat) -> None:
+def require_fits(picture: Picture, format: OutputFormat) -> None:
+    """Refuse what a format cannot hold.
+
+    Raises:
+        DepthUnsupported: 16-bit pixels for JPEG or WebP.
+        AlphaUnsupported: transparency for JPEG.
+        ImageTooLarge: a side is too long for JPEG or WebP.
+    """
+    longest = _MAX_SIDES.get(format)
+    if longest is not None and max(picture.pixels.shape[:2]) > longest:
+        raise ImageTooLarge(f"{format} holds at most {longest} pixels a side")
     if format in ("jpeg", "webp") and picture.pixels.dtype == np.uint16:
         raise DepthUnsupported("16 bits per channel need PNG or TIFF")
     if format == "jpeg" and picture.alpha is not None and int(picture.alpha.min()) < 255:

@@ -25,7 +25,6 @@ _FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
 _OTHER_FRAMES = {0xC3, *range(0xC5, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _TABLES = {0xC4, 0xDB, _DRI}
 _MAX_PART = 65_533
-_MAX_SIDE = 65_500
 # Progressive files use about ten; each scan costs a pass over the whole image.
 _MAX_SCANS = 64
 # Before each scan at most four Huffman tables of each kind, four quantization tables and a restart interval.
@@ -114,13 +113,7 @@ def read_jpeg(data: bytes, limits: Limits) -> Stored:
 
 
 def write_jpeg(pixels: NDArray[Any], coding: JpegCoding | None, extras: Extras) -> bytes:
-    """Encode (H, W, 3) uint8 pixels, with the tables and subsampling of ``coding`` where given.
-
-    Raises:
-        ImageTooLarge: a side is longer than JPEG can hold.
-    """
-    if max(pixels.shape[:2]) > _MAX_SIDE:
-        raise ImageTooLarge(f"a JPEG holds at most {_MAX_SIDE} pixels a side")
+    """Encode (H, W, 3) uint8 pixels, with the tables and subsampling of ``coding`` where given."""
     if coding is None:
         plain = save_as(pixels, None, "JPEG", quality=_QUALITY, subsampling=0)
     else:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import ImageDamaged, ImageTooLarge, MultiFrame, RecordDamaged
+from service.errors import ImageDamaged, MultiFrame, RecordDamaged
 from service.imaging.limits import MAX_XMP, Limits, check_icc, few_chunks
 from service.imaging.metadata import orientation_of
 from service.imaging.picture import CodingGrid, Extras, Stored
@@ -16,7 +16,6 @@ from service.imaging.record_parts import check_record
 
 _RECORD = b"VSRD"
 _ICC_FLAG, _ALPHA_FLAG, _EXIF_FLAG, _XMP_FLAG, _ANIMATION_FLAG = (0x20, 0x10, 0x08, 0x04, 0x02)
-_MAX_SIDE = 16_383
 _QUALITY = 90
 _LOSSLESS_EFFORT = 75
 
@@ -61,13 +60,7 @@ def read_webp(data: bytes, limits: Limits) -> Stored:
 
 
 def write_webp(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, lossless: bool, extras: Extras) -> bytes:
-    """Encode 8-bit pixels; lossless keeps the colours of transparent pixels too.
-
-    Raises:
-        ImageTooLarge: a side is longer than WebP can hold.
-    """
-    if max(pixels.shape[:2]) > _MAX_SIDE:
-        raise ImageTooLarge(f"a WebP holds at most {_MAX_SIDE} pixels a side")
+    """Encode 8-bit pixels; lossless keeps the colours of transparent pixels too."""
     quality = _LOSSLESS_EFFORT if lossless else _QUALITY
     options: dict[str, Any] = {"lossless": lossless, "quality": quality, "alpha_quality": 100, "exact": True}
     plain = save_as(pixels, alpha, "WEBP", **options)

@@ -21,7 +21,16 @@ from service.faces.layout import NOBODY, PlacedFace
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.faces.selection import select
-from service.imaging import MetadataPolicy, OutputFormat, Picture, decode, encode, format_for, pixels_digest
+from service.imaging import (
+    MetadataPolicy,
+    OutputFormat,
+    Picture,
+    decode,
+    encode,
+    format_for,
+    pixels_digest,
+    require_fits,
+)
 from service.operations.custody import plan_for
 from service.operations.detect import checked
 from service.operations.finding import faces_in
@@ -202,6 +211,7 @@ def _draw_scene(
             return look_again(as_bytes(shown.pixels), boxes, studio.detector, least)
 
     blank = opaque(target, scene.owner != NOBODY)
+    require_fits(blank, output)
     anonymized, strangers = draw_strangers(blank, views, plain, carry, look)
     if new.policy.irreversible:
         with timed(studio.observer, "encode"):

@@ -1,14 +1,16 @@
-"""A stranger whom nobody finds is drawn again; one of sixteen bits is drawn more finely."""
+"""A stranger whom nobody finds is drawn again, one of sixteen bits more finely, and none for nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
-from service.errors import EngineBusy, EngineUnavailable, VisardError
+from service.errors import AlphaUnsupported, DepthUnsupported, EngineBusy, EngineUnavailable, VisardError
 from service.evaluation.figures import psnr
 from service.faces.detection import CenterFaceDetector, Detection
 from service.imaging import decode
@@ -114,3 +116,17 @@ def test_sixteen_bits_get_as_many_evaluations_as_the_budget_allows(
     spent.clear()
     recover(made.data, ASK, parts, lambda: spent.append(None))
     assert len(spent) == evaluations
+
+
+@pytest.mark.parametrize(
+    ("choice", "error"), [({"depth": 16, "format": "jpeg"}, DepthUnsupported), ({"format": "jpeg"}, AlphaUnsupported)]
+)
+def test_nothing_is_drawn_for_a_file_that_cannot_be_written(
+    choice: dict[str, Any], error: type[VisardError], parts: Parts, portrait: Pixels
+) -> None:
+    engine = Watched(parts.engine)
+    glass = Image.fromarray(np.dstack([portrait, np.full(portrait.shape[:2], 200, np.uint8)]))
+    with BytesIO() as out, pytest.raises(error):
+        glass.save(out, "PNG")
+        anonymize(out.getvalue(), replace(REQUEST, **choice), replace(parts, engine=engine))
+    assert engine.given == []
