@@ -126,7 +126,8 @@ def test_nothing_is_drawn_for_a_file_that_cannot_be_written(
 ) -> None:
     engine = Watched(parts.engine)
     glass = Image.fromarray(np.dstack([portrait, np.full(portrait.shape[:2], 200, np.uint8)]))
-    with BytesIO() as out, pytest.raises(error):
-        glass.save(out, "PNG")
+    out = BytesIO()
+    glass.save(out, "PNG")
+    with pytest.raises(error):
         anonymize(out.getvalue(), replace(REQUEST, **choice), replace(parts, engine=engine))
     assert engine.given == []
