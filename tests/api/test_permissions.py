@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -155,14 +156,23 @@ def shipped(service: Service) -> Path:
     return found
 
 
-@pytest.fixture
-def nothing_afterwards(service: Service) -> Iterator[None]:
+@contextmanager
+def _nothing_afterwards(service: Service) -> Iterator[None]:
     """As if the process were killed at once behind its answers: what these leave to be done waits."""
     go = threading.Event()
-    service.desk.workers.afterwards(lambda: go.wait() and None)
-    yield
-    go.set()
     service.settle()
+    service.desk.workers.afterwards(lambda: go.wait() and None)
+    try:
+        yield
+    finally:
+        go.set()
+        service.settle()
+
+
+@pytest.fixture
+def nothing_afterwards(service: Service) -> Iterator[None]:
+    with _nothing_afterwards(service):
+        yield
 
 
 def test_the_owners_entry_is_committed_before_the_answer(
@@ -218,14 +228,14 @@ def _work_of(service: Service, ask: Callable[[], object]) -> list[str]:
         return real(self, message)
 
     engine = service.desk.parts.audit._engine
-    service.settle()
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(LocalSigner, "sign", sign)
+    # Of what is done behind an answer its caller sees nothing.
+    with _nothing_afterwards(service), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalSigner, "sign", sign)
+        event.listen(engine, "before_cursor_execute", note)
+        try:
             ask()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
     return sorted(work)
 
 
