@@ -179,13 +179,14 @@ def test_the_owners_entry_is_committed_before_the_answer(
     service: Service, anonymized: httpx.Response, nothing_afterwards: None
 ) -> None:
     record = anonymized.headers["x-visard-record"]
-    for ask in (
-        lambda: service.post("/v1/recover", "other", anonymized.content, reason="test"),
-        lambda: service.request("GET", f"/v1/records/{record}", "other-audit"),
-        lambda: service.request("DELETE", f"/v1/records/{record}", "other-erase"),
+    for ask, status, slug in (
+        (lambda: service.post("/v1/recover", "other", anonymized.content, reason="test"), 404, "record-unknown"),
+        (lambda: service.request("GET", f"/v1/records/{record}", "other-audit"), 404, "record-unknown"),
+        (lambda: service.request("DELETE", f"/v1/records/{record}", "other-erase"), 404, "record-unknown"),
+        (lambda: service.request("DELETE", f"/v1/records/{record}", "other"), 403, "scope-missing"),
     ):
         before = len(service.entries())
-        assert_problem(ask(), 404, "record-unknown")
+        assert_problem(ask(), status, slug)
         (told,) = service.entries()[before:]
         assert (told["kind"], told["by_attempt"]) == ("foreign-attempt", service.entries(OTHER)[-1]["attempt"])
 
@@ -207,6 +208,7 @@ def test_whether_there_is_an_owner_makes_no_difference_to_the_work(
         lambda record: service.post("/v1/recover", "other", photo, reason="test", record=record),
         lambda record: service.request("GET", f"/v1/records/{record}", "other-audit"),
         lambda record: service.request("DELETE", f"/v1/records/{record}", "other-erase"),
+        lambda record: service.request("DELETE", f"/v1/records/{record}", "other"),
     ):
         work = [_work_of(service, lambda ask=ask, of=of: ask(of)) for of in (record, uuid4())]
         assert work[0] == work[1]
