@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from service.audit import shipping
-from service.audit.checkpoint import Checkpoint, sign_checkpoint
+from service.audit.checkpoint import Checkpoint, SignedCheckpoint, sign_checkpoint
+from service.audit.continuity import StoredHistory
+from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
 from service.errors import CheckpointNotShipped, DatabaseUnavailable
-from tests.audit.ledger import ORIGIN, SIGNER, NamedByRoots
+from tests.audit.ledger import ORIGIN, SIGNER, NamedByRoots, fill
 
 
 def note(size: int, root: int = 0) -> str:
@@ -108,3 +111,19 @@ def test_a_process_that_never_lets_go_stops_nobody(tmp_path: Path, monkeypatch: 
                 fcntl.flock(other, fcntl.LOCK_UN)
     shipper.ship("acme", note(2))
     assert (tmp_path / "acme.checkpoint").read_text() == note(2)
+
+
+def test_services_that_overtake_one_another_contradict_nobody(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipping, "_PATIENCE_S", 60)
+    told: list[Exception] = []
+
+    def serve(_: int) -> None:
+        shipper = FileShipper(tmp_path, StoredHistory(database))
+        fill(AuditLog(database, SIGNER, shipper, on_failed_shipping=told.append), 10)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(serve, range(4)))
+    assert told == []
+    assert SignedCheckpoint.parse((tmp_path / "acme.checkpoint").read_text()).checkpoint.size == 40
