@@ -14,6 +14,7 @@ from service.access.quota import Quota
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
 from service.audit.background import PersistentShipper, ShipToAll
+from service.audit.continuity import StoredHistory
 from service.audit.head import newest
 from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
@@ -264,7 +265,7 @@ def open_audit(settings: Settings, database: DatabaseEngine, signer: Signer) -> 
         CheckpointUrlInvalid: checkpoints cannot be sent where they should.
     """
     home = made_home(settings)
-    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS), *_elsewhere(settings)]
+    shippers: list[Shipper] = [FileShipper(home / _CHECKPOINTS, StoredHistory(database)), *_elsewhere(settings)]
     return AuditLog(database, signer, ShipToAll(shippers))
 
 
@@ -283,7 +284,8 @@ def open_audit_of_service(
         watch: is given what says whether one is not out yet.
         opened: closes what runs in the background.
     """
-    shipper = PersistentShipper(FileShipper(made_home(settings) / _CHECKPOINTS), _elsewhere(settings), failed)
+    near = FileShipper(made_home(settings) / _CHECKPOINTS, StoredHistory(database))
+    shipper = PersistentShipper(near, _elsewhere(settings), failed)
     opened.callback(shipper.close)
     watch(lambda: shipper.failing)
     with snapshot(database) as connection:

@@ -15,11 +15,13 @@ from service.api.logged import AllowedOrEntry
 from service.api.openapi import json_operation
 from service.api.problems import APPROVALS
 from service.audit.entry import Kind
+from service.errors import BadInput
 from service.operations.approve import ApproveRequest, approve
 
 router = APIRouter(tags=["approvals"])
 
-MayApprove = Annotated[Principal, Depends(AllowedOrEntry(Scope.APPROVE, Kind.APPROVAL))]
+_allowed = AllowedOrEntry(Scope.APPROVE, Kind.APPROVAL)
+MayApprove = Annotated[Principal, Depends(_allowed)]
 
 
 @router.post(
@@ -31,8 +33,9 @@ MayApprove = Annotated[Principal, Depends(AllowedOrEntry(Scope.APPROVE, Kind.APP
 )
 async def approve_recovery(request: Request, desk: AtDesk, principal: MayApprove) -> Response:
     """Answer with the approval."""
-    desk.workers.admit(request)
-    form = await read_json(request, ApprovalForm, desk.limits.seconds)
+    async with _allowed.preparing(request, desk, principal):
+        desk.workers.admit(request)
+        form = await read_json(request, ApprovalForm, desk.limits.seconds)
     ask = ApproveRequest(
         tenant=principal.tenant,
         subject=principal.subject,
@@ -40,7 +43,12 @@ async def approve_recovery(request: Request, desk: AtDesk, principal: MayApprove
         client=client_of(request),
         **dict(form),
     )
-    made = await desk.workers.run(request, lambda _: approve(ask, desk.parts))
+    try:
+        made = await desk.workers.run(request, lambda _: approve(ask, desk.parts))
+    except BadInput as error:
+        # Found before the operation leaves its own entry.
+        await _allowed.log(request, desk, principal, error)
+        raise
     return Response(_answer(made).model_dump_json(), 201, media_type="application/json")
 
 

@@ -19,29 +19,14 @@ _UNREAD = "(none: ended before the request was read)"
 _UNREADABLE = "(unreadable)"
 
 
-async def log_unread(
-    request: Request, desk: Desk, principal: Principal, error: BaseException, form: Form | None = None
-) -> None:
-    """Commit an attempt of a known caller that ended before its form was read or understood.
+def unread(
+    request: Request, desk: Desk, principal: Principal, error: Exception, form: Form | None
+) -> Callable[[], None]:
+    """Count an attempt of a known caller that ended before its form was read or understood; the call commits it.
 
     Args:
         form: that was read; what can stand in the log does.
-
-    Raises:
-        AuditUnavailable: it could not be committed.
     """
-    await desk.workers.note(_unread(request, desk, principal, error, form))
-
-
-def leave_unread(request: Request, desk: Desk, principal: Principal, error: BaseException, form: Form | None) -> None:
-    """The same where the service stops: it is committed while the service ends."""
-    desk.workers.noted(_unread(request, desk, principal, error, form))
-
-
-def _unread(
-    request: Request, desk: Desk, principal: Principal, error: BaseException, form: Form | None
-) -> Callable[[], None]:
-    """Count the attempt now; the call commits it."""
     (result, detail), now = verdict(error), datetime.now(UTC)
     attempt = RecoveryAttempt(
         id=uuid4(),

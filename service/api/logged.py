@@ -1,6 +1,10 @@
 """What ends before it begins, of somebody known, on routes whose every use is audited."""
 
+import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -11,9 +15,23 @@ from service.access.refusal import TokenRefused
 from service.api.attempts import client_of, uuid_in
 from service.api.auth import Allowed, authenticated, spend
 from service.api.desk import AtDesk, Desk
+from service.api.multipart import Form
+from service.audit.appending import NewEntry
 from service.audit.entry import Kind, Value
-from service.errors import RateExceeded, Refused
+from service.errors import EngineClosed, RateExceeded, Refused
+from service.operations.foreign import deny
 from service.operations.verdict import verdict
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read of a request before it ended.
+
+    Attributes:
+        form: what can stand in the log of it does; None before there is one.
+    """
+
+    form: Form | None = None
 
 
 class AllowedAndLogged(Allowed, ABC):
@@ -29,43 +47,64 @@ class AllowedAndLogged(Allowed, ABC):
             principal = await authenticated(request, desk)
         except TokenRefused as refusal:
             if refusal.principal is not None:
-                await self._write(request, desk, refusal.principal, refusal)
+                await self.log(request, desk, refusal.principal, refusal)
             raise
-        try:
+        async with self.preparing(request, desk, principal):
             await spend(principal, desk)
             principal.require(self.scope)
-        except Refused as refusal:
-            await self._write(request, desk, principal, refusal)
-            raise
-        except Exception as error:
-            await self.log(request, desk, principal, error)
-            raise
         return principal
 
-    async def _write(self, request: Request, desk: Desk, caller: Principal, refusal: Refused) -> None:
-        wait_s = desk.refusals.wait_s(caller, refusal)
-        if wait_s:
-            raise RateExceeded(wait_s) from refusal
-        await self.log(request, desk, caller, refusal)
+    @asynccontextmanager
+    async def preparing(self, request: Request, desk: Desk, principal: Principal) -> AsyncIterator[Read]:
+        """Log what ends the request in this block; behind it, the operation logs how it ends.
 
-    @abstractmethod
-    async def log(self, request: Request, desk: Desk, principal: Principal, error: Exception) -> None:
+        Raises:
+            RateExceeded, AuditUnavailable, DatabaseUnavailable: as ``log``, in place of the error.
+        """
+        read = Read()
+        try:
+            yield read
+        except asyncio.CancelledError:
+            # The service stops, and waits for nothing but what is written down.
+            stopped = EngineClosed("the service is shutting down")
+            desk.workers.noted(self.entry(request, desk, principal, stopped, read))
+            raise
+        except Exception as error:
+            await self.log(request, desk, principal, error, read)
+            raise
+
+    async def log(
+        self, request: Request, desk: Desk, principal: Principal, error: Exception, read: Read | None = None
+    ) -> None:
         """Commit that the request ended in this way.
 
         Raises:
-            AuditUnavailable: it could not be committed.
+            RateExceeded: it is a refusal, one of very many.
+            AuditUnavailable, DatabaseUnavailable: it could not be committed.
         """
+        wait_s = desk.refusals.wait_s(principal, error) if isinstance(error, Refused) else 0
+        if wait_s:
+            raise RateExceeded(wait_s) from error
+        await desk.workers.note(self.entry(request, desk, principal, error, read or Read()))
+
+    @abstractmethod
+    def entry(
+        self, request: Request, desk: Desk, principal: Principal, error: Exception, read: Read
+    ) -> Callable[[], None]:
+        """What commits that the request ended in this way."""
 
 
 class AllowedOrEntry(AllowedAndLogged):
-    """It leaves one entry of ``kind``."""
+    """It leaves one entry of ``kind``, and the owner of a record is told who was denied it."""
 
     def __init__(self, scope: Scope, kind: Kind) -> None:
         super().__init__(scope)
         self._kind = kind
 
-    async def log(self, request: Request, desk: Desk, principal: Principal, error: Exception) -> None:
-        """Commit the entry."""
+    def entry(
+        self, request: Request, desk: Desk, principal: Principal, error: Exception, _: Read
+    ) -> Callable[[], None]:
+        """What commits the entry."""
         result, detail = verdict(error)
         fields: dict[str, Value] = {
             "client": client_of(request),
@@ -77,9 +116,7 @@ class AllowedOrEntry(AllowedAndLogged):
         record = uuid_in(request.path_params.get("id", ""))
         if record is not None:
             fields["record"] = str(record)
-        append = desk.parts.audit.append
-
-        def commit() -> None:
-            append(principal.tenant, self._kind, uuid4(), fields, datetime.now(UTC))
-
-        await desk.workers.note(commit)
+        entry = NewEntry.of(principal.tenant, self._kind, uuid4(), datetime.now(UTC), fields)
+        if record is None or not isinstance(error, Refused):
+            return lambda: desk.parts.audit.commit(entry)
+        return lambda: deny(entry, principal.subject, record, desk.parts)

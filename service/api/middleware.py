@@ -1,6 +1,5 @@
 """Around every request: its id, what it holds, its log line, its metrics, its trace, and an answer whatever happens."""
 
-import asyncio
 import logging
 import re
 import time
@@ -45,22 +44,16 @@ class Envelope:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, desk: Desk, trace: RequestTrace) -> None:
         request_id = scope["state"]["request_id"]
-        began, status, stuck = time.perf_counter(), 0, False
+        began, status = time.perf_counter(), 0
         desk.metrics.began()
 
         async def stamped(message: Message) -> None:
-            nonlocal status, stuck
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 _stamp(MutableHeaders(scope=message), request_id)
-            for piece in () if stuck else _pieces(message):
-                try:
-                    async with asyncio.timeout(desk.limits.seconds):
-                        await send(piece)
-                except TimeoutError:
-                    # As with a caller who left: the rest is not sent, and the server closes the connection.
-                    stuck = True
-                    return
+            for piece in _pieces(message):
+                await send(piece)
 
         try:
             await self._app(scope, receive, stamped)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from service.access.principal import Principal, Scope
 from service.api.answers import ErasedRecord, KnownRecord
@@ -15,15 +15,28 @@ from service.api.logged import AllowedOrEntry
 from service.api.openapi import answers
 from service.api.problems import RECORDS
 from service.audit.entry import Kind
+from service.errors import ParameterInvalid
 from service.operations.erase import erase
 from service.operations.inspect import inspect
 from service.operations.record_request import RecordRequest
 
 router = APIRouter(prefix="/v1/records", tags=["records"])
 
-MayInspect = Annotated[Principal, Depends(AllowedOrEntry(Scope.AUDIT, Kind.INSPECTION))]
-MayErase = Annotated[Principal, Depends(AllowedOrEntry(Scope.ERASE, Kind.ERASE))]
-RecordId = Annotated[UUID, Path(alias="id", description="As `X-Visard-Record` gave it.", examples=[AN_ID])]
+_may_inspect = AllowedOrEntry(Scope.AUDIT, Kind.INSPECTION)
+_may_erase = AllowedOrEntry(Scope.ERASE, Kind.ERASE)
+MayInspect = Annotated[Principal, Depends(_may_inspect)]
+MayErase = Annotated[Principal, Depends(_may_erase)]
+# A text until the caller is known: what is none goes into the log as well.
+RecordId = Annotated[
+    str,
+    Path(
+        alias="id",
+        description="As `X-Visard-Record` gave it.",
+        examples=[AN_ID],
+        json_schema_extra={"format": "uuid"},
+    ),
+]
+_UUID = TypeAdapter(UUID)
 
 
 def _json(model: type[BaseModel]) -> dict[str, Any]:
@@ -38,8 +51,9 @@ def _json(model: type[BaseModel]) -> dict[str, Any]:
 )
 async def get_record(request: Request, desk: AtDesk, principal: MayInspect, record: RecordId) -> Response:
     """Answer with the facts; another tenant's record is an unknown one."""
-    desk.workers.admit(request)
-    ask = _about(record, request, principal)
+    async with _may_inspect.preparing(request, desk, principal):
+        desk.workers.admit(request)
+        ask = _about(record, request, principal)
     stored = await desk.workers.run(request, lambda _: inspect(ask, desk.parts))
     answer = KnownRecord(
         record=stored.id,
@@ -63,17 +77,22 @@ async def get_record(request: Request, desk: AtDesk, principal: MayInspect, reco
 )
 async def erase_record(request: Request, desk: AtDesk, principal: MayErase, record: RecordId) -> Response:
     """Answer with what is gone."""
-    desk.workers.admit(request)
-    ask = _about(record, request, principal)
+    async with _may_erase.preparing(request, desk, principal):
+        desk.workers.admit(request)
+        ask = _about(record, request, principal)
     what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
-    return Response(ErasedRecord(record=record, erased=what).model_dump_json(), media_type="application/json")
+    return Response(ErasedRecord(record=ask.record, erased=what).model_dump_json(), media_type="application/json")
 
 
-def _about(record: UUID, request: Request, principal: Principal) -> RecordRequest:
+def _about(record: str, request: Request, principal: Principal) -> RecordRequest:
+    try:
+        known = _UUID.validate_python(record)
+    except ValidationError as error:
+        raise ParameterInvalid(f"the parameter 'id': {error.errors()[0]['msg']}") from None
     return RecordRequest(
         tenant=principal.tenant,
         subject=principal.subject,
-        record=record,
+        record=known,
         request=request.state.request_id,
         client=client_of(request),
     )

@@ -1,21 +1,21 @@
 """``POST /v1/recover``: the originals, for who may have them; every attempt is in the audit log."""
 
-import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from service.access.principal import Principal, Scope
-from service.api.attempts import client_of, leave_unread, log_unread
+from service.api.attempts import client_of, unread
 from service.api.desk import AtDesk, Desk
 from service.api.forms import RecoverForm
-from service.api.logged import AllowedAndLogged
+from service.api.logged import AllowedAndLogged, Read
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
-from service.errors import BadInput, EngineClosed, RecordUnknown, Refused, TenantUnknown
+from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown
 from service.operations.recover import RecoverRequest, recover
 
 router = APIRouter(tags=["images"])
@@ -24,12 +24,15 @@ router = APIRouter(tags=["images"])
 class AllowedToRecover(AllowedAndLogged):
     """It leaves an intent and an outcome, as every attempt does."""
 
-    async def log(self, request: Request, desk: Desk, principal: Principal, error: Exception) -> None:
-        """Commit both."""
-        await log_unread(request, desk, principal, error)
+    def entry(
+        self, request: Request, desk: Desk, principal: Principal, error: Exception, read: Read
+    ) -> Callable[[], None]:
+        """What commits both."""
+        return unread(request, desk, principal, error, read.form)
 
 
-MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
+_allowed = AllowedToRecover(Scope.RECOVER)
+MayRecover = Annotated[Principal, Depends(_allowed)]
 
 
 @router.post(
@@ -56,18 +59,10 @@ MayRecover = Annotated[Principal, Depends(AllowedToRecover(Scope.RECOVER))]
 @router.post("/recover", include_in_schema=False)
 async def recover_image(request: Request, desk: AtDesk, principal: MayRecover) -> Response:
     """Answer with the image."""
-    form = None
-    try:
+    async with _allowed.preparing(request, desk, principal) as read:
         desk.workers.admit(request)
-        form = await read_form(request, RecoverForm.names(), desk.limits)
+        read.form = form = await read_form(request, RecoverForm.names(), desk.limits)
         ask = _asked(form, request, principal)
-    except asyncio.CancelledError:
-        # The service stops, and waits for nothing but what is written down.
-        leave_unread(request, desk, principal, EngineClosed("the service is shutting down"), form)
-        raise
-    except Exception as error:
-        await log_unread(request, desk, principal, error, form)
-        raise
     return await desk.workers.run(request, lambda gone: _carry_out(form, ask, desk, gone))
 
 

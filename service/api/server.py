@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import uvicorn
 from fastapi import FastAPI
 
+from service.api.connections import bounded
 from service.api.desk import Desk
 from service.errors import AddressUnusable
 
@@ -53,10 +54,10 @@ def serve(
     Returns:
         Whether the server had started.
     """
+    desk: Desk = app.state.desk
     config = uvicorn.Config(
         app,
-        # The same parser everywhere: uvicorn would take another one if some package brought it along.
-        http="h11",
+        http=bounded(desk.limits.seconds),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -67,7 +68,7 @@ def serve(
         timeout_graceful_shutdown=max(1, round(drain_deadline_s)),
     )
     server = _Server(config)
-    asyncio.run(_run(server, app.state.desk, listening, drain_delay_s))
+    asyncio.run(_run(server, desk, listening, drain_delay_s))
     return server.started
 
 

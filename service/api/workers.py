@@ -155,10 +155,11 @@ class Workers:
         """Let operations end, finish what answers left to be done, and start nothing more."""
         # Those that still wait for a thread, too: their callers are gone, and what they asked for belongs into the log.
         self._slow.shutdown()
+        # Before what is done afterwards ends: a refusal may leave something to be done, too.
+        self._noting.shutdown()
         self._closing.set()
         self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)
-        self._noting.shutdown()
         self._remote.shutdown(cancel_futures=True)
 
 

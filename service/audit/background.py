@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from service.audit.checkpoint import SignedCheckpoint
-from service.audit.shipping import Shipper
-from service.errors import CheckpointInvalid
+from service.audit.shipping import FileShipper, Shipper
+from service.errors import CheckpointInvalid, CheckpointNotShipped
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 
@@ -24,7 +24,10 @@ class _Waiting:
 
 
 class BackgroundShipper:
-    """Ships in a thread of its own. What waits is one checkpoint per tenant: a newer one says all of an older."""
+    """Ships in a thread of its own. What waits is one checkpoint per tenant, the newest.
+
+    Whether it continues what is kept is for the place to find out: here nobody knows.
+    """
 
     def __init__(
         self, shipper: Shipper, on_failed: Callable[[Exception], None], first_pause_s: float = _FIRST_PAUSE_S
@@ -134,7 +137,7 @@ class ShipToAll:
 class PersistentShipper:
     """A near place at once, far ones in the background, and each again and again until it keeps what it should."""
 
-    def __init__(self, near: Shipper, far: Sequence[Shipper], on_failed: Callable[[Exception], None]) -> None:
+    def __init__(self, near: FileShipper, far: Sequence[Shipper], on_failed: Callable[[Exception], None]) -> None:
         """Ship to all of these.
 
         Args:
@@ -145,11 +148,15 @@ class PersistentShipper:
         self._near = near
         self._on_failed = on_failed
         self._again, *self._far = (BackgroundShipper(place, on_failed) for place in (near, *far))
+        # Before anybody reads what logs there are: one that begins meanwhile is not gone.
+        self._kept_before = near.tenants()
+        self._gone: set[str] = set()
 
     @property
     def failing(self) -> bool:
-        """Whether a place lacks somebody's newest checkpoint though it was to have it."""
-        return any(place.failing for place in (self._again, *self._far))
+        """Whether a place lacks somebody's newest checkpoint though it was to have it, or has one of a log gone."""
+        gone = self._gone and self._gone & self._near.tenants()
+        return bool(gone) or any(place.failing for place in (self._again, *self._far))
 
     def ship(self, tenant: str, note: str) -> None:
         """Ship to the near place; the others get it soon.
@@ -166,13 +173,23 @@ class PersistentShipper:
             raise
 
     def catch_up(self, newest: Iterable[tuple[str, str]]) -> None:
-        """Ship soon what an earlier process may have left: tenants and their notes."""
+        """Ship soon what an earlier process may have left, and tell of what the database has lost meanwhile.
+
+        A log that was put back contradicts what is kept, as any checkpoint may. Of one that is gone there is none.
+
+        Args:
+            newest: every tenant that has a log, and its note.
+        """
+        self._gone = set(self._kept_before)
         for tenant, note in newest:
+            self._gone.discard(tenant)
             try:
                 for place in (self._again, *self._far):
                     place.ship(tenant, note)
             except CheckpointInvalid as error:
                 self._on_failed(error)
+        for _ in self._gone:
+            self._on_failed(CheckpointNotShipped("the database has no log of a tenant whose checkpoint is kept"))
 
     def close(self) -> None:
         """Try once more what waits, and end."""

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from service.audit.checkpoint import Checkpoint, SignedCheckpoint
-from service.errors import CheckpointInvalid, CheckpointNotShipped
+from service.audit.continuity import History
+from service.errors import CheckpointInvalid, CheckpointNotShipped, DatabaseUnavailable
 from service.private_files import replace_durably
 
 SUFFIX = ".checkpoint"
+_CONFLICT = ".conflict"
 _PATIENCE_S = 2.0
 _GLANCE_S = 0.01
 
@@ -31,38 +33,63 @@ class Shipper(Protocol):
 class FileShipper:
     """One file per tenant, ``<tenant>.checkpoint``, in a directory that should be on another machine's disk.
 
-    A smaller checkpoint never replaces a larger one. Two different checkpoints of the same size are proof of a
-    rewritten log: the second is kept beside the first as ``<tenant>.conflict``, and nothing replaces the first
-    until a person has removed that file, and best both.
+    Whoever owns the database can put it back and go on from there, and each checkpoint of that history is signed,
+    too. So of the one kept and a new one, the smaller has to be proved the beginning of the larger, and the larger
+    is kept. One that is not proved so is kept beside the first as ``<tenant>.conflict``, and nothing replaces the
+    first until a person has removed that file, and best both.
+
+    The proof is asked for here, at once, although the checkpoints in between need not have come: to keep both and
+    leave it to a verification would fill the directory, as processes overtake one another all the time.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, history: History) -> None:
         self._directory = directory
+        self._history = history
 
     def ship(self, tenant: str, note: str) -> None:
         """Write the file atomically and durably.
 
         Raises:
-            CheckpointNotShipped: it cannot be written, or contradicts the one kept.
+            CheckpointNotShipped: it cannot be written, or compared with the one kept, or contradicts it.
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            with _locked(self._directory / ".lock"):
-                self._keep(tenant, note)
+            self._keep(tenant, note)
         except (OSError, UnicodeError, CheckpointInvalid) as error:
             raise CheckpointNotShipped("the checkpoint could not be written outside the database") from error
+        except DatabaseUnavailable as error:
+            raise CheckpointNotShipped("the checkpoint could not be compared with the one kept outside") from error
+
+    def tenants(self) -> set[str]:
+        """Those of whom a checkpoint is kept."""
+        return {file.name.removesuffix(SUFFIX) for file in self._directory.glob(f"*{SUFFIX}")}
 
     def _keep(self, tenant: str, note: str) -> None:
-        kept, conflict = self._directory / f"{tenant}{SUFFIX}", self._directory / f"{tenant}.conflict"
-        if conflict.exists():
-            raise CheckpointNotShipped("an earlier checkpoint contradicts the one kept outside the database")
-        new = SignedCheckpoint.parse(note).checkpoint
-        old = _read(kept)
-        if old is not None and new.size == old.size and new != old:
-            _replace(conflict, note)
+        new, settled = SignedCheckpoint.parse(note).checkpoint, False
+        while not settled:
+            # Compared without the lock: a database that takes its time must not hold up the other tenants.
+            kept = self._kept(tenant)
+            agrees = kept is None or self._agree(tenant, kept, new)
+            if agrees and kept is not None and new.size <= kept.size:
+                return
+            with _locked(self._directory / ".lock"):
+                settled = self._kept(tenant) == kept
+                if settled:
+                    replace_durably(self._file(tenant, SUFFIX if agrees else _CONFLICT), note.encode(), private=False)
+        if not agrees:
             raise CheckpointNotShipped("the checkpoint contradicts the one kept outside the database")
-        if old is None or new.size > old.size:
-            _replace(kept, note)
+
+    def _kept(self, tenant: str) -> Checkpoint | None:
+        if self._file(tenant, _CONFLICT).exists():
+            raise CheckpointNotShipped("an earlier checkpoint contradicts the one kept outside the database")
+        return _read(self._file(tenant, SUFFIX))
+
+    def _agree(self, tenant: str, kept: Checkpoint, new: Checkpoint) -> bool:
+        earlier, later = sorted((kept, new), key=lambda one: one.size)
+        return self._history.continues(tenant, earlier, later)
+
+    def _file(self, tenant: str, suffix: str) -> Path:
+        return self._directory / f"{tenant}{suffix}"
 
 
 def _read(path: Path) -> Checkpoint | None:
@@ -71,10 +98,6 @@ def _read(path: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     return SignedCheckpoint.parse(note).checkpoint
-
-
-def _replace(path: Path, note: str) -> None:
-    replace_durably(path, note.encode(), private=False)
 
 
 @contextmanager

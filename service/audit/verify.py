@@ -62,31 +62,29 @@ class Finding:
     last: int | None = None
 
 
-def verify_entries(
-    log: StoredLog, origin: str, public_key: bytes, outside_checkpoint: str | None = None
-) -> list[Finding]:
+def verify_entries(log: StoredLog, origin: str, public_key: bytes, *outside_checkpoints: str) -> list[Finding]:
     """Recompute everything; no finding of severity ``tampering`` means that the log is as it was signed.
 
     Args:
         log: the entries and the newest checkpoint, trusted in nothing.
         origin: of the log.
         public_key: 32 bytes, Ed25519, from a source the owner of the database cannot change.
-        outside_checkpoint: a checkpoint kept outside the database. Without it a rollback to an earlier state of
-            the whole log cannot be told from the log, and a finding says so.
+        outside_checkpoints: kept outside the database. Without any, a rollback to an earlier state of the whole
+            log cannot be told from the log, and a finding says so.
 
     Raises:
-        CheckpointInvalid: ``outside_checkpoint`` is no checkpoint, or of another log.
+        CheckpointInvalid: one of ``outside_checkpoints`` is none, or of another log.
     """
-    outside = _outside(outside_checkpoint, origin)
+    outside = [_outside(note, origin) for note in outside_checkpoints]
     evidence = _collect(log, origin, public_key)
     findings = [*_rows(evidence), *_history(evidence), *_newest(evidence, log.checkpoint, origin, public_key)]
     findings += _head(evidence.tree, log.head)
     if not evidence.rows:
         findings.append(Finding(Severity.NOTE, Code.EMPTY, "the log has no entries"))
-    if outside is None:
+    if not outside:
         message = "no checkpoint from outside the database: a rollback to an earlier state cannot be detected"
         return [*findings, Finding(Severity.NOTE, Code.NO_OUTSIDE_CHECKPOINT, message)]
-    return [*findings, *_reached(evidence, outside, public_key)]
+    return findings + [finding for known in outside for finding in _reached(evidence, known, public_key)]
 
 
 @dataclass(slots=True)
@@ -234,9 +232,7 @@ def _truncated(first: int, last: int, code: Code, witness: str) -> Iterator[Find
     yield Finding(Severity.TAMPERING, code, f"{name} missing at the end, says {witness}", first, last)
 
 
-def _outside(note: str | None, origin: str) -> SignedCheckpoint | None:
-    if note is None:
-        return None
+def _outside(note: str, origin: str) -> SignedCheckpoint:
     signed = SignedCheckpoint.parse(note)
     if signed.checkpoint.origin != origin:
         raise CheckpointInvalid("the checkpoint belongs to another log")

@@ -1,7 +1,7 @@
 """``visard audit``: read, export and verify the audit log, without the service."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -70,10 +70,14 @@ def verify(
     """Recompute every log and compare it with what was signed; exit code 1 if anything was tampered with."""
     key = _key(pem)
     outside = _outside(checkpoint, prefix)
+    names = _names(tenant, exported, outside)
+    if checkpoint is not None and not outside.keys() & set(names):
+        # Exit code 0 would say that the log was compared with what is kept outside.
+        raise CheckpointInvalid("there is no checkpoint of a log that is verified")
     found: dict[str, list[Finding]] = {}
-    for name in _names(tenant, exported, outside):
+    for name in names:
         with _log(name, exported) as log:
-            found[name] = verify_entries(log, origin_of(prefix, name), key, outside.get(name))
+            found[name] = verify_entries(log, origin_of(prefix, name), key, *outside.get(name, ()))
     intact = not any(f.severity is Severity.TAMPERING for findings in found.values() for f in findings)
     if as_json:
         logs = [{"tenant": name, "findings": [asdict(f) for f in findings]} for name, findings in found.items()]
@@ -91,7 +95,7 @@ def _say(tenant: str, findings: list[Finding]) -> None:
         print(f"{tenant}: every entry is as it was signed")
 
 
-def _names(tenant: str | None, exported: Path | None, outside: dict[str, str]) -> list[str]:
+def _names(tenant: str | None, exported: Path | None, outside: Iterable[str]) -> list[str]:
     """A log that only a checkpoint outside knows of was removed as a whole: it counts as well."""
     if exported is not None:
         found = [_exported(exported).tenant]
@@ -114,18 +118,18 @@ def _exported(path: Path) -> StoredLog:
     return read_export(read_file(path).decode(errors="replace").splitlines())
 
 
-def _outside(path: Path | None, prefix: str) -> dict[str, str]:
-    """Checkpoints kept outside, by tenant."""
+def _outside(path: Path | None, prefix: str) -> dict[str, list[str]]:
+    """Checkpoints kept outside, by tenant: there may be several of one."""
     if path is None:
         return {}
-    notes = {}
+    notes: dict[str, list[str]] = {}
     for file in sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]:
         note = read_file(file).decode(errors="replace")
         origin = SignedCheckpoint.parse(note).checkpoint.origin
         start, slash, tenant = origin.rpartition("/")
         if not slash or start != prefix:
             raise CheckpointInvalid("the checkpoint belongs to a log of another origin")
-        notes[tenant] = note
+        notes.setdefault(tenant, []).append(note)
     return notes
 
 

@@ -79,12 +79,15 @@ def test_a_foreign_image_needs_no_approval_to_be_unknown(
     ],
 )
 def test_what_is_no_approval(body: bytes, kind: str, status: int, slug: str | None, service: Service) -> None:
-    seconds = datetime.fromisoformat(SOON).timestamp()
+    before, seconds = len(service.entries()), datetime.fromisoformat(SOON).timestamp()
     body = body.replace(b"SOON", SOON.encode()).replace(b"SECONDS", b"%d" % seconds)
     answer = service.request("POST", "/v1/approvals", "approve", content=body, headers={"Content-Type": kind})
     known = slug or answer.json()["type"].rpartition(":")[2]
     assert_problem(answer, status, known)
     assert known in {"form-invalid", "reason-invalid", "approval-invalid", slug}
+    (entry,) = service.entries()[before:]
+    assert (entry["kind"], entry["result"], entry["detail"]) == ("approval", "invalid", known)
+    assert (entry["subject"], entry["request"]) == ("judge", answer.headers["x-request-id"])
 
 
 def test_a_record_of_nobody_cannot_be_approved(service: Service) -> None:

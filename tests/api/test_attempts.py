@@ -1,11 +1,30 @@
 """What known callers leave in the audit log where their request ends before it is read."""
 
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from types import SimpleNamespace
+from uuid import UUID
+
+import httpx
 import pytest
 from fastapi import Request
 
-from service.api import recover
+from service.api import UploadLimits, recover
 from service.api.attempts import client_of
+from service.api.workers import Workers
 from tests.api.conftest import Service, assert_problem
+from tests.waiting import PATIENCE_S, until
+
+SUBJECTS = {"recover": "court", "approve": "judge", "erase": "clerk", "audit": "revisor"}
+LOGGED = [
+    ("POST", "/v1/recover", "recover", ["intent", "outcome"]),
+    ("POST", "/v1/approvals", "approve", ["approval"]),
+    ("DELETE", f"/v1/records/{UUID(int=7)}", "erase", ["erase"]),
+    ("GET", f"/v1/records/{UUID(int=7)}", "audit", ["inspection"]),
+]
 
 
 @pytest.mark.parametrize(
@@ -40,3 +59,80 @@ def test_what_nobody_foresaw_while_the_form_is_read_is_in_the_log(
     intent, outcome = service.entries()[-2:]
     assert (intent["kind"], intent["subject"]) == ("intent", "court")
     assert (outcome["result"], outcome["detail"]) == ("failed", "fault")
+
+
+@pytest.mark.parametrize(("method", "path", "token", "kinds"), LOGGED)
+def test_a_request_that_finds_no_place_is_in_the_log(
+    method: str, path: str, token: str, kinds: list[str], service: Service
+) -> None:
+    before, full = len(service.entries()), Workers(threads=1, admitted=0)
+    with service.at(replace(service.desk, workers=full)):
+        assert_problem(service.request(method, path, token), 429, "engine-busy")
+    full.close()
+    entries = service.entries()[before:]
+    assert [entry["kind"] for entry in entries] == kinds
+    assert (entries[-1]["result"], entries[-1]["detail"]) == ("failed", "engine-busy")
+
+
+def test_an_approval_that_does_not_arrive_is_in_the_log(service: Service) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(PATIENCE_S)
+
+    before, json = len(service.entries()), {"Content-Type": "application/json"}
+    with service.at(replace(service.desk, limits=UploadLimits(seconds=0.1))):
+        late = service.request("POST", "/v1/approvals", "approve", content=endless(), headers=json)
+    assert_problem(late, 408, "upload-too-slow")
+    (entry,) = service.entries()[before:]
+    assert (entry["kind"], entry["subject"], entry["detail"]) == ("approval", "judge", "upload-too-slow")
+
+
+@pytest.mark.parametrize(("method", "path", "token", "kinds"), LOGGED)
+def test_a_request_that_is_not_counted_yet_when_the_service_stops_is_in_the_log(
+    method: str, path: str, token: str, kinds: list[str], service: Service
+) -> None:
+    before, counting, counted = len(service.entries()), threading.Event(), threading.Event()
+
+    def spend(_: object) -> None:
+        counting.set()
+        assert counted.wait(PATIENCE_S)
+
+    async def stop_meanwhile() -> None:
+        transport = httpx.ASGITransport(service.app)
+        headers = {"Authorization": f"Bearer {service.tokens[token]}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://visard", headers=headers) as client:
+            asked = asyncio.create_task(client.request(method, path))
+            await asyncio.to_thread(counting.wait, PATIENCE_S)
+            # As the server does once the deadline has passed.
+            asked.cancel()
+            await asyncio.wait([asked])
+            counted.set()
+
+    quota = SimpleNamespace(spend=spend)
+    with service.at(replace(service.desk, quota=quota)), ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
+    until(lambda: len(service.entries()) == before + len(kinds))
+    entries = service.entries()[before:]
+    assert [entry["kind"] for entry in entries] == kinds
+    assert (entries[0]["subject"], entries[-1]["detail"]) == (SUBJECTS[token], "engine-closed")
+
+
+def test_what_a_late_refusal_leaves_to_be_done_is_done_before_the_service_ends() -> None:
+    workers, begun, gate, done = Workers(1, 1), threading.Event(), threading.Event(), list[bool]()
+
+    def refuse() -> None:
+        begun.set()
+        assert gate.wait(PATIENCE_S)
+        workers.afterwards(lambda: done.append(True))
+
+    async def stop_meanwhile() -> None:
+        refused = workers.noted(refuse)
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        closing = asyncio.create_task(asyncio.to_thread(workers.close))
+        await asyncio.to_thread(until, lambda: workers._slow._shutdown)
+        gate.set()
+        await asyncio.gather(refused, closing)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
+    assert done == [True]

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -155,27 +156,37 @@ def shipped(service: Service) -> Path:
     return found
 
 
-@pytest.fixture
-def nothing_afterwards(service: Service) -> Iterator[None]:
+@contextmanager
+def _nothing_afterwards(service: Service) -> Iterator[None]:
     """As if the process were killed at once behind its answers: what these leave to be done waits."""
     go = threading.Event()
-    service.desk.workers.afterwards(lambda: go.wait() and None)
-    yield
-    go.set()
     service.settle()
+    service.desk.workers.afterwards(lambda: go.wait() and None)
+    try:
+        yield
+    finally:
+        go.set()
+        service.settle()
+
+
+@pytest.fixture
+def nothing_afterwards(service: Service) -> Iterator[None]:
+    with _nothing_afterwards(service):
+        yield
 
 
 def test_the_owners_entry_is_committed_before_the_answer(
     service: Service, anonymized: httpx.Response, nothing_afterwards: None
 ) -> None:
     record = anonymized.headers["x-visard-record"]
-    for ask in (
-        lambda: service.post("/v1/recover", "other", anonymized.content, reason="test"),
-        lambda: service.request("GET", f"/v1/records/{record}", "other-audit"),
-        lambda: service.request("DELETE", f"/v1/records/{record}", "other-erase"),
+    for ask, status, slug in (
+        (lambda: service.post("/v1/recover", "other", anonymized.content, reason="test"), 404, "record-unknown"),
+        (lambda: service.request("GET", f"/v1/records/{record}", "other-audit"), 404, "record-unknown"),
+        (lambda: service.request("DELETE", f"/v1/records/{record}", "other-erase"), 404, "record-unknown"),
+        (lambda: service.request("DELETE", f"/v1/records/{record}", "other"), 403, "scope-missing"),
     ):
         before = len(service.entries())
-        assert_problem(ask(), 404, "record-unknown")
+        assert_problem(ask(), status, slug)
         (told,) = service.entries()[before:]
         assert (told["kind"], told["by_attempt"]) == ("foreign-attempt", service.entries(OTHER)[-1]["attempt"])
 
@@ -197,6 +208,7 @@ def test_whether_there_is_an_owner_makes_no_difference_to_the_work(
         lambda record: service.post("/v1/recover", "other", photo, reason="test", record=record),
         lambda record: service.request("GET", f"/v1/records/{record}", "other-audit"),
         lambda record: service.request("DELETE", f"/v1/records/{record}", "other-erase"),
+        lambda record: service.request("DELETE", f"/v1/records/{record}", "other"),
     ):
         work = [_work_of(service, lambda ask=ask, of=of: ask(of)) for of in (record, uuid4())]
         assert work[0] == work[1]
@@ -218,14 +230,14 @@ def _work_of(service: Service, ask: Callable[[], object]) -> list[str]:
         return real(self, message)
 
     engine = service.desk.parts.audit._engine
-    service.settle()
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(LocalSigner, "sign", sign)
+    # Of what is done behind an answer its caller sees nothing.
+    with _nothing_afterwards(service), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalSigner, "sign", sign)
+        event.listen(engine, "before_cursor_execute", note)
+        try:
             ask()
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
     return sorted(work)
 
 

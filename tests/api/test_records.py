@@ -112,8 +112,34 @@ def test_a_refusal_of_somebody_known_is_in_the_log(
     assert (entry["kind"], entry["result"], entry["detail"]) == (kind, "denied", slug)
 
 
-def test_an_id_that_is_none(service: Service) -> None:
-    assert_problem(service.request("DELETE", "/v1/records/7", "erase"), 422, "parameter-invalid")
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_anothers_record_asked_for_without_the_scope_is_told_its_owner(
+    method: str, service: Service, made: httpx.Response
+) -> None:
+    for record, told in ((made.headers["x-visard-record"], 1), (str(uuid4()), 0)):
+        before = len(service.entries())
+        assert_problem(service.request(method, f"/v1/records/{record}", "other"), 403, "scope-missing")
+        notices = service.entries()[before:]
+        mine = service.entries(OTHER)[-1]
+        assert (mine["detail"], mine["record"]) == ("scope-missing", record)
+        assert [(one["kind"], one["record"], one["by_subject"], one["by_attempt"]) for one in notices] == [
+            ("foreign-attempt", record, "editor", mine["attempt"])
+        ] * told
+
+
+def test_ones_own_record_asked_for_without_the_scope_is_told_nobody(service: Service, made: httpx.Response) -> None:
+    before, others = len(service.entries()), len(service.entries(OTHER))
+    assert_problem(service.request("DELETE", _path(made), "audit"), 403, "scope-missing")
+    assert [entry["kind"] for entry in service.entries()[before:]] == ["erase"]
+    assert len(service.entries(OTHER)) == others
+
+
+@pytest.mark.parametrize(("method", "token", "kind"), [("DELETE", "erase", "erase"), ("GET", "audit", "inspection")])
+def test_an_id_that_is_none_is_in_the_log(method: str, token: str, kind: str, service: Service) -> None:
+    before = len(service.entries())
+    assert_problem(service.request(method, "/v1/records/7", token), 422, "parameter-invalid")
+    (entry,) = service.entries()[before:]
+    assert (entry["kind"], entry["result"], entry["detail"]) == (kind, "invalid", "parameter-invalid")
 
 
 @pytest.mark.parametrize(("method", "kind"), [("GET", "inspection"), ("DELETE", "erase")])

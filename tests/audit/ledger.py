@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Engine
 
+from service.audit.checkpoint import Checkpoint
 from service.audit.entry import Outcome, RecoveryAttempt, Result
 from service.audit.log import AuditLog
 from service.audit.signing import LocalSigner
@@ -16,6 +17,14 @@ from service.audit.verify import Finding, verify_entries
 TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 ORIGIN = "visard/acme"
 SIGNER = LocalSigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+
+
+class NamedByRoots:
+    """Histories of checkpoints that were made up: those of one root are of one history."""
+
+    def continues(self, tenant: str, earlier: Checkpoint, later: Checkpoint) -> bool:
+        """Whether the roots are the same."""
+        return earlier.root == later.root
 
 
 def attempt(tenant: str = "acme", **changes: Any) -> RecoveryAttempt:
@@ -48,6 +57,6 @@ def fill(log: AuditLog, entries: int, tenant: str = "acme") -> None:
         log.intend(attempt(tenant))
 
 
-def findings(database: Engine, outside: str | None = None, tenant: str = "acme") -> list[Finding]:
+def findings(database: Engine, *outside: str, tenant: str = "acme") -> list[Finding]:
     with stored_log(database, tenant) as log:
-        return verify_entries(log, f"visard/{tenant}", SIGNER.public_key, outside)
+        return verify_entries(log, f"visard/{tenant}", SIGNER.public_key, *outside)

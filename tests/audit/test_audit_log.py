@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text, update
 from sqlalchemy.exc import DBAPIError
 
 from service.audit.checkpoint import Checkpoint, SignedCheckpoint, sign_checkpoint
+from service.audit.continuity import StoredHistory
 from service.audit.entry import Kind, Outcome, Result
 from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
@@ -262,7 +263,7 @@ def test_nothing_is_signed_on_top_of_a_tree_of_someone_else(
 
 
 def test_every_checkpoint_leaves_the_database(database: Engine, tmp_path: Path) -> None:
-    log = AuditLog(database, SIGNER, FileShipper(tmp_path / "outside"))
+    log = AuditLog(database, SIGNER, FileShipper(tmp_path / "outside", StoredHistory(database)))
     made = attempt()
     log.intend(made)
     log.conclude(Outcome(attempt=made.id, time=TIME, result=Result.GRANTED, detail="recovered"))

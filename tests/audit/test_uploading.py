@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from service.audit.background import BackgroundShipper, ShipToAll
 from service.audit.checkpoint import SignedCheckpoint
+from service.audit.continuity import StoredHistory
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
 from service.audit.uploading import UrlShipper
@@ -167,7 +168,7 @@ def test_what_waits_is_tried_once_more_at_the_end() -> None:
 def test_a_place_that_fails_does_not_keep_the_others_from_it(database: Engine, tmp_path: Path, keeper: Keeper) -> None:
     keeper.status = 500
     told: list[Exception] = []
-    everywhere = ShipToAll([UrlShipper(keeper.url), FileShipper(tmp_path)])
+    everywhere = ShipToAll([UrlShipper(keeper.url), FileShipper(tmp_path, StoredHistory(database))])
     fill(AuditLog(database, SIGNER, everywhere, on_failed_shipping=told.append), 2)
     assert len(told) == 2
     assert SignedCheckpoint.parse((tmp_path / "acme.checkpoint").read_text()).checkpoint.size == 2

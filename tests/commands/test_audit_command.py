@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from service.audit.checkpoint import Checkpoint, sign_checkpoint
+from service.audit.continuity import StoredHistory
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
 from service.audit.signing import load_or_create_signing_key
@@ -22,7 +24,8 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     home = tmp_path / "home"
     monkeypatch.setenv("VISARD_HOME", str(home))
     engine = open_database(Settings())
-    log = AuditLog(engine, load_or_create_signing_key(home / "audit-signing-key.pem"), FileShipper(tmp_path / "kept"))
+    shipper = FileShipper(tmp_path / "kept", StoredHistory(engine))
+    log = AuditLog(engine, load_or_create_signing_key(home / "audit-signing-key.pem"), shipper)
     fill(log, 5)
     fill(log, 2, "globex")
     return engine
@@ -76,6 +79,29 @@ def test_a_removed_log_is_noticed_by_the_checkpoints_kept_outside(
     assert run("verify", "--checkpoint", tmp_path / "kept") == 1
     assert "globex: tampering: entries 0 to 1 are missing" in capsys.readouterr().out
     assert run("verify", "--checkpoint", tmp_path / "kept" / "acme.checkpoint") == 0
+
+
+def test_every_checkpoint_kept_of_a_log_is_compared(
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a server leaves them that keeps each of them."""
+    signer = load_or_create_signing_key(tmp_path / "home" / "audit-signing-key.pem")
+    forgotten = sign_checkpoint(Checkpoint("visard/acme", 3, bytes(32)), signer)
+    (tmp_path / "kept" / "acme-3.checkpoint").write_text(forgotten)
+    assert run("verify", "--checkpoint", tmp_path / "kept") == 1
+    assert "acme: tampering: the first 3 entries are not those" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("given", ["globex.checkpoint", "empty"])
+def test_a_checkpoint_of_no_log_that_is_verified_is_bad_input(
+    given: str, database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "kept" / "empty").mkdir()
+    assert run("verify", "--tenant", "acme", "--checkpoint", tmp_path / "kept" / given) == 2
+    said = capsys.readouterr()
+    assert "no checkpoint of a log that is verified" in said.err and "as it was signed" not in said.out
+    if given == "empty":
+        assert run("verify", "--checkpoint", tmp_path / "kept" / given) == 2
 
 
 def test_an_export_is_verified_without_database_and_signing_key(

@@ -87,5 +87,5 @@ def _audit_is_complete(service: Service, recoveries: int) -> None:
     assert sorted(intents) == sorted(outcomes) and len(set(intents)) == recoveries
     audit = service.desk.parts.audit
     with stored_log(audit._engine, TENANT) as log:
-        found = verify_entries(log, origin_of(DEFAULT_PREFIX, TENANT), audit._signer.public_key, None)
+        found = verify_entries(log, origin_of(DEFAULT_PREFIX, TENANT), audit._signer.public_key)
     assert not any(finding.severity is Severity.TAMPERING for finding in found)

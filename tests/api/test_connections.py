@@ -1,0 +1,140 @@
+"""Callers that do not read what they asked for keep neither a place, nor their connection, nor the service."""
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+
+from service.api.connections import bounded
+from service.api.server import listen
+from service.settings import Settings
+from tests.serving import Installation, Process, serving
+from tests.waiting import PATIENCE_S, until
+
+# More than both ends of a connection keep for a reader.
+LARGE = 32 << 20
+GET = b"GET / HTTP/1.1\r\nHost: visard\r\n\r\n"
+
+
+async def _app(scope: dict[str, Any], _receive: object, send: Any) -> None:
+    length = LARGE if scope["path"] == "/" else 32 << 10
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % length)]})
+    for start in range(0, length, 1 << 20):
+        size = min(1 << 20, length - start)
+        await send({"type": "http.response.body", "body": bytes(size), "more_body": start + size < length})
+
+
+@contextmanager
+def _served(patience_s: float) -> Iterator[tuple[uvicorn.Server, int, threading.Thread]]:
+    config = uvicorn.Config(
+        _app,
+        http=bounded(patience_s),
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=10 * PATIENCE_S,
+        timeout_keep_alive=10 * PATIENCE_S,
+    )
+    server = uvicorn.Server(config)
+    with listen("127.0.0.1", 0) as listening:
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+        thread.start()
+        try:
+            yield server, listening.getsockname()[1], thread
+        finally:
+            server.force_exit = server.should_exit = True
+            thread.join()
+
+
+def _caller(port: int) -> socket.socket:
+    caller = socket.socket()
+    caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    caller.settimeout(PATIENCE_S)
+    caller.connect(("127.0.0.1", port))
+    return caller
+
+
+def test_a_connection_whose_caller_does_not_read_ends_and_holds_up_no_shutdown() -> None:
+    with _served(0.2) as (server, port, thread), closing(_caller(port)) as first, closing(_caller(port)) as second:
+        until(lambda: len(server.server_state.connections) == 2)
+        first.sendall(GET)
+        # The other one waits for nothing, and is left alone.
+        until(lambda: len(server.server_state.connections) == 1)
+        until(lambda: not server.server_state.tasks)
+        second.sendall(GET)
+        until(lambda: not server.server_state.connections)
+        server.should_exit = True
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+def _more_than(answered: int, server: uvicorn.Server) -> bool:
+    return server.server_state.total_requests > answered
+
+
+def test_a_little_that_is_never_taken_keeps_no_connection() -> None:
+    """So many answers until a part of the last waits, and nothing more is asked for."""
+    with _served(0.2) as (server, port, _), closing(_caller(port)) as caller:
+        until(lambda: server.server_state.connections)
+        (connection,) = server.server_state.connections
+        while not connection.transport.get_write_buffer_size() and server.server_state.connections:
+            answered = server.server_state.total_requests
+            caller.sendall(GET.replace(b"GET /", b"GET /little"))
+            until(partial(_more_than, answered, server), pause_s=0.001)
+        until(lambda: not server.server_state.connections)
+
+
+def test_who_reads_gets_everything_again_and_again() -> None:
+    with _served(10 * PATIENCE_S) as (_, port, _), closing(_caller(port)) as caller:
+        for _ in range(2):
+            caller.sendall(GET)
+            answer = bytearray()
+            while len(answer) < LARGE or len(answer) < LARGE + answer.index(b"\r\n\r\n") + 4:
+                answer += caller.recv(1 << 20)
+
+
+def test_who_goes_on_reading_in_time_is_not_broken_off() -> None:
+    aborted = list[bool]()
+
+    async def pause() -> None:
+        state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[], total_requests=0)
+        connection = bounded(0.05)(uvicorn.Config(_app), state, {})
+        transport = SimpleNamespace(
+            set_write_buffer_limits=lambda high: None, get_extra_info=lambda _: None, abort=lambda: aborted.append(True)
+        )
+        connection.connection_made(transport)
+        connection.pause_writing()
+        connection.resume_writing()
+        await asyncio.sleep(0.2)
+        assert not aborted
+        connection.pause_writing()
+        await asyncio.to_thread(until, lambda: aborted)
+
+    asyncio.run(pause())
+
+
+@pytest.fixture
+def impatient(tmp_path: Path, small_bundle: Path) -> Iterator[Process]:
+    """A service that lets an answer stand still for a second, and drains for long."""
+    installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
+    limits = {"VISARD_UPLOAD_TIMEOUT": "1", "VISARD_DRAIN_DELAY": "0", "VISARD_DRAIN_DEADLINE": str(10 * PATIENCE_S)}
+    with serving(installation, **limits) as process:
+        yield process
+
+
+def test_an_answer_that_is_not_taken_lets_the_service_end(impatient: Process) -> None:
+    with closing(_caller(int(impatient.url.rpartition(":")[2]))) as caller:
+        asked = GET.replace(b"GET /", b"GET /openapi.json")
+        size = len(impatient.get("/openapi.json").content)
+        caller.sendall(asked * (LARGE // size))
+        assert caller.recv(12) == b"HTTP/1.1 200"
+        impatient.process.send_signal(signal.SIGTERM)
+        assert impatient.process.wait(PATIENCE_S) == 0
