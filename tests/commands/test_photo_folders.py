@@ -87,6 +87,13 @@ def test_a_failure_nobody_foresaw_is_one_photos_and_its_text_is_not_shown(
     assert "secret" not in said.out + said.err
 
 
+def test_a_name_may_be_as_long_as_a_name_can_be(folder: Path, portrait: Photo) -> None:
+    name = "x" * 251 + ".png"
+    Image.fromarray(portrait).save(folder / name)
+    assert visard("anonymize", folder, folder.parent / "out") == 0
+    assert names(folder.parent / "out") == [name]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
