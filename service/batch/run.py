@@ -15,7 +15,8 @@ from service.batch.names import result_name
 from service.batch.patience import patiently
 from service.batch.storage import Folder
 from service.batch.work import Crew, Failed, Job, Lost
-from service.errors import EngineUnavailable, Unavailable, VisardError, code_of
+from service.errors import EngineUnavailable, FileUnusable, NameUnusable, Unavailable, VisardError
+from service.imaging import OutputFormat
 from service.keys.provider import KeyProvider
 from service.operations.anonymize import Drawn, already_anonymized
 from service.operations.keeping import NewImage
@@ -105,23 +106,23 @@ class Batch:
         return patiently(lambda: NewImage.begin(self.tenant, self.policy, self.keys))
 
     def _commit(self, job: Job, outcome: Drawn | Failed, figures: Figures) -> None:
-        if isinstance(outcome, Drawn):
-            try:
-                self._check(outcome)
-                output = patiently(partial(result_name, job.source, outcome.answer.format, self.source.has))
-            except Unavailable:
-                raise
-            except VisardError as error:
-                outcome = Failed(code_of(type(error)), str(error))
         if isinstance(outcome, Failed):
-            line = Line(source=job.source, status="failed", error=outcome.error, message=outcome.message)
-            self._finish(line, 0, figures)
+            self._fail(job, outcome, figures)
+            return
+        try:
+            self._check(outcome)
+            output = patiently(partial(self._output, job.source, outcome.answer.format))
+        except Unavailable:
+            raise
+        except VisardError as error:
+            self._fail(job, Failed.of(error), figures)
+            return
+        try:
+            self._keep(outcome, output)
+        except NameUnusable as error:
+            self._fail(job, Failed.of(error), figures)
             return
         answer, stored = outcome.answer, outcome.stored
-        if stored is not None:
-            self.manifest.note(Note(stored.id, self.tenant, self.target.root, output))
-            patiently(lambda: self.records.add(stored))
-        patiently(lambda: self.target.write(output, answer.data))
         line = Line(
             source=job.source,
             status="anonymized" if answer.faces else "no-faces",
@@ -131,6 +132,31 @@ class Batch:
             bytes=len(answer.data),
         )
         self._finish(line, 0 if stored is None else stored.size, figures)
+
+    def _output(self, source: str, format_: OutputFormat) -> str:
+        """What the result is called. A source may be gone, but not what became of it."""
+        name = result_name(source, format_, self.source.has)
+        if name in self.manifest.results:
+            raise FileUnusable("the result would have the name of another one")
+        return name
+
+    def _keep(self, drawn: Drawn, output: str) -> None:
+        """Store the record and write the file; of a file that can have no such name, nothing stays."""
+        stored = drawn.stored
+        if stored is not None:
+            note = Note(stored.id, self.tenant, self.target.root, output)
+            self.manifest.note(note)
+            patiently(lambda: self.records.add(stored))
+        try:
+            patiently(lambda: self.target.write(output, drawn.answer.data))
+        except NameUnusable:
+            if stored is not None:
+                self._undo(note)
+            raise
+
+    def _fail(self, job: Job, failed: Failed, figures: Figures) -> None:
+        line = Line(source=job.source, status="failed", error=failed.error, message=failed.message)
+        self._finish(line, 0, figures)
 
     def _finish(self, line: Line, record_bytes: int, figures: Figures) -> None:
         self.manifest.add(line)
@@ -145,9 +171,13 @@ class Batch:
     def _take_back(self, figures: Figures) -> None:
         """What a process that ended in the middle of a commit left: the file first, then the record."""
         note = self.manifest.unfinished
-        if note is None:
-            return
+        if note is not None:
+            figures.undone += self._undo(note)
+
+    def _undo(self, note: Note) -> bool:
+        """Whether there was a record."""
         if note.folder == self.target.root:
             self.target.remove(note.output)
-        figures.undone += self.records.delete(note.tenant, note.record)
+        found = patiently(lambda: self.records.delete(note.tenant, note.record))
         self.manifest.forget_note()
+        return found

@@ -12,12 +12,12 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from service.batch.disk import remove_below, write_below
 from service.batch.names import PHOTO_SUFFIXES
 from service.batch.patience import patiently
-from service.errors import FilesUnavailable, FileUnusable, ImageTooLarge, VisardError
-from service.private_files import replace_durably
+from service.errors import FilesUnavailable, FileUnusable, ImageTooLarge, NameUnusable, VisardError
 
-_OF_ONE_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_OF_ONE_FILE = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 _NUMBERS_OF_ONE_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 
@@ -132,18 +132,19 @@ class Folder:
         """A file, whole or not at all.
 
         Raises:
+            NameUnusable: it cannot have this name; others can be written.
             FileUnusable: it must not be written.
             FilesUnavailable: it cannot be written now.
         """
         try:
             if self.local is None:
                 self.files.pipe_file(self._path(name), data)
-                return
-            path = self.local / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_durably(path, data, private=False)
+            else:
+                write_below(self.local, name, data)
+        except NameUnusable:
+            raise
         except Exception as error:
-            raise _said(error, "the file cannot be written") from error
+            raise _said(error, f"{name} cannot be written") from error
 
     def has(self, name: str) -> bool:
         """Whether there is such a file.
@@ -170,6 +171,9 @@ class Folder:
             FilesUnavailable: it cannot be removed now.
         """
         try:
+            if self.local is not None:
+                remove_below(self.local, name)
+                return
             with suppress(FileNotFoundError):
                 self.files.rm_file(self._path(name))
         except Exception as error:

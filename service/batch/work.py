@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, Self
 
 from service.batch.patience import patiently
 from service.batch.storage import Folder
@@ -38,6 +38,11 @@ class Failed:
 
     error: str
     message: str
+
+    @classmethod
+    def of(cls, error: VisardError) -> Self:
+        """What an error says."""
+        return cls(code_of(type(error)), str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studi
     except Unavailable as error:
         return Lost(str(error))
     except VisardError as error:
-        return Failed(code_of(type(error)), str(error))
+        return Failed.of(error)
     except Exception as error:  # noqa: BLE001
         # The text of a foreign exception may hold anything: its kind must do.
         return Failed("fault", f"internal error ({type(error).__name__})")
