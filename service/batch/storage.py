@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,10 +38,15 @@ class Folder:
     def open(cls, url: str) -> "Folder":
         """The folder of a path, or of a URL like ``s3://bucket/photos``.
 
+        A path is what has no ``://`` in it, whatever else there is: fsspec would go elsewhere for its ``::``.
+
         Raises:
             FileUnusable: no such kind of store is known, or its library is not installed.
             FilesUnavailable: the store does not answer.
         """
+        path = url.removeprefix("file://")
+        if "://" not in path:
+            return cls(LocalFileSystem(), os.path.abspath(os.path.expanduser(path)).rstrip("/"))
         try:
             files, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -92,6 +98,23 @@ class Folder:
         if not there:
             raise FilesUnavailable("the folder is not there, or empty")
 
+    def require_regular(self, name: str) -> None:
+        """Refuse what must not even be opened: a pipe keeps its reader waiting, and a device may have no end.
+
+        Raises:
+            FileUnusable: it is on this machine, and not there or no regular file.
+            FilesUnavailable: nobody can tell; its whole folder is away.
+        """
+        if self.local is None:
+            return
+        try:
+            regular = stat.S_ISREG(os.stat(self._path(name)).st_mode)
+        except OSError as error:
+            self.require_there(name)
+            raise _said(error, "the file cannot be read") from error
+        if not regular:
+            raise FileUnusable("this is no regular file")
+
     def photos(self) -> Iterator[str]:
         """The names of the photos in it and below it, sorted in each folder. Links to folders are not followed.
 
@@ -115,9 +138,10 @@ class Folder:
 
         Raises:
             ImageTooLarge: it has more than ``limit`` bytes.
-            FileUnusable: it is not there, is no file, or must not be read.
+            FileUnusable: it is not there, is no regular file, or must not be read.
             FilesUnavailable: it cannot be read now, or its whole folder is away.
         """
+        self.require_regular(name)
         try:
             with self.files.open(self._path(name), "rb") as opened:
                 data: bytes = opened.read(limit + 1)
