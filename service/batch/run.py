@@ -4,7 +4,6 @@ Work may be done twice, results are committed once. Keys are good for one try: a
 encrypt something else under them.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from service.batch.manifest import Line, Manifest, Note
 from service.batch.names import result_name
 from service.batch.patience import patiently
 from service.batch.storage import Folder
-from service.batch.work import Crew, Failed, Job, Lost
+from service.batch.work import Crew, Failed, Faulted, Job, Lost
 from service.errors import EngineUnavailable, FileUnusable, NameUnusable, Unavailable, VisardError
 from service.imaging import OutputFormat
 from service.keys.provider import KeyProvider
@@ -59,37 +58,50 @@ class Batch:
         figures = Figures()
         self._take_back(figures)
         todo: Iterator[str] = self._todo(figures)
+        faulted: dict[str, int] = {}
         for left in reversed(range(_TRIES)):
             # The last try is made one by one: only an image that kills by itself is given up.
-            lost = self._round(crew, todo, figures, at_once=None if left else 1)
+            lost = self._round(crew, todo, figures, faulted, at_once=None if left else 1)
             if not left or not lost:
                 break
             figures.repeated += len(lost)
             todo = iter([job.source for job, _ in lost])
-        self._give_up(lost, figures)
+        self._give_up(lost, figures, faulted)
         return figures
 
-    def _round(self, crew: Crew, todo: Iterator[str], figures: Figures, at_once: int | None) -> list[tuple[Job, Lost]]:
-        """Try every source once; returns those of which nothing became."""
-        lost: list[tuple[Job, Lost]] = []
-        recent: deque[bool] = deque(maxlen=_HOPELESS)
+    def _round(
+        self, crew: Crew, todo: Iterator[str], figures: Figures, faulted: dict[str, int], at_once: int | None
+    ) -> list[tuple[Job, Lost | Faulted]]:
+        """Try every source once; returns those of which nothing became.
+
+        Args:
+            faulted: is told how many images were anonymized when a source faulted for the first time.
+        """
+        lost: list[tuple[Job, Lost | Faulted]] = []
+        row, drawn = 0, figures.anonymized
         for job, outcome in crew.work((Job(name, self._keys()) for name in todo), at_once):
-            recent.append(isinstance(outcome, Lost))
-            if isinstance(outcome, Lost):
-                lost.append((job, outcome))
-                if len(recent) == _HOPELESS and all(recent):
-                    raise EngineUnavailable(f"nothing gets done: {outcome.reason or 'see the logs of the engine'}")
-            else:
+            if isinstance(outcome, Drawn | Failed):
                 self._commit(job, outcome, figures)
+                continue
+            if isinstance(outcome, Faulted):
+                faulted.setdefault(job.source, figures.anonymized)
+            lost.append((job, outcome))
+            # Only a face that was drawn shows that faces can be drawn: what fails by itself needs no device.
+            row, drawn = row + 1 if drawn == figures.anonymized else 1, figures.anonymized
+            if row == _HOPELESS:
+                reason = outcome.reason or "see the logs of the engine"
+                raise EngineUnavailable(f"nothing gets done ({job.source}: {reason})")
         return lost
 
-    def _give_up(self, lost: list[tuple[Job, Lost]], figures: Figures) -> None:
-        """Only who kills whoever works on it has failed; the others wait for another run."""
+    def _give_up(self, lost: list[tuple[Job, Lost | Faulted]], figures: Figures, faulted: dict[str, int]) -> None:
+        """Who kills whoever works on it has failed, and who faults while others are drawn; the rest waits."""
         left = []
         for job, outcome in lost:
             if outcome.reason is None:
                 died = "whoever worked on the image died, again and again"
-                self._finish(Line(source=job.source, status="failed", error="worker-lost", message=died), 0, figures)
+                self._fail(job, Failed("worker-lost", died), figures)
+            elif isinstance(outcome, Faulted) and figures.anonymized > faulted[job.source]:
+                self._fail(job, Failed("fault", outcome.reason), figures)
             else:
                 left.append(f"{job.source}: {outcome.reason}")
         if left:

@@ -56,7 +56,18 @@ class Lost:
     reason: str | None = None
 
 
-Outcome = Drawn | Failed | Lost
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """Nobody foresaw what went wrong: it may lie in the image, or in what works on all of them.
+
+    Attributes:
+        reason: its kind, safe to show.
+    """
+
+    reason: str
+
+
+Outcome = Drawn | Failed | Lost | Faulted
 
 
 class Crew(Protocol):
@@ -83,7 +94,8 @@ def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studi
         return Failed.of(error)
     except Exception as error:  # noqa: BLE001
         # The text of a foreign exception may hold anything: its kind must do.
-        return Failed("fault", f"internal error ({type(error).__name__})")
+        reason = f"internal error ({type(error).__name__})"
+        return Faulted(reason) if studio.engine.alive else Lost(f"the device fails: {reason}")
 
 
 class Threads:
