@@ -89,6 +89,10 @@ class FileUnusable(BadInput):
     """A file cannot be read or written as asked."""
 
 
+class NameUnusable(FileUnusable):
+    """No file can have this name where it is to be written; others can have theirs."""
+
+
 class ManifestUnusable(BadInput):
     """The manifest of a batch cannot be read or written, or another process works on it."""
 

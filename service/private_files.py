@@ -1,6 +1,7 @@
 """Files that hold secrets: readable by their owner only, whole on disk or not there at all."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 _OTHERS = 0o077
 _PRIVATE = 0o600
 _BY_UMASK = 0o666
+_LONG_NAME = 128
 
 
 class OpenToOthers(OSError):
@@ -49,12 +51,16 @@ def replace_durably(path: Path, content: bytes, *, private: bool = True) -> None
     Raises:
         OSError: it cannot be written.
     """
-    # One fixed name: what a crash left behind may hold secrets, and must not outlive the next write.
-    fresh = path.with_name(f".{path.name}.new")
+    fresh = _beside(path)
     fresh.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    _fill(os.open(fresh, flags, _PRIVATE if private else _BY_UMASK), content)
-    fresh.replace(path)
+    descriptor = os.open(fresh, flags, _PRIVATE if private else _BY_UMASK)
+    try:
+        _fill(descriptor, content)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
 
 
@@ -73,6 +79,15 @@ def create_durably(path: Path, content: bytes) -> None:
     finally:
         os.unlink(fresh)
     _sync_directory(path.parent)
+
+
+def _beside(path: Path) -> Path:
+    """Where a file is written first."""
+    # One fixed name: what a crash left behind may hold secrets, and must not outlive the next write.
+    name = os.fsencode(path.name)
+    # Of a long name something shorter: with what is put around it, no file could have it.
+    shown = path.name if len(name) <= _LONG_NAME else hashlib.sha256(name).hexdigest()
+    return path.with_name(f".{shown}.new")
 
 
 def _fill(descriptor: int, content: bytes) -> None:

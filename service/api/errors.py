@@ -58,6 +58,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.UploadTooLarge: Answer(413),
     errors.UploadTooSlow: Answer(408),
     errors.FileUnusable: Answer(400),
+    errors.NameUnusable: Answer(400),
     errors.ManifestUnusable: Answer(400),
     errors.IdempotencyKeyInvalid: Answer(400),
     errors.IdempotencyKeyReused: Answer(422),

@@ -60,6 +60,7 @@ class Manifest:
 
     Attributes:
         done: names of the sources that have a line.
+        results: names of their results, as far as they have one.
         unfinished: what was being committed when the last process ended, if it did not get to the line.
     """
 
@@ -67,6 +68,7 @@ class Manifest:
         self._opened = opened
         self._note = note
         self.done: set[str] = set()
+        self.results: set[str] = set()
         self.unfinished = _note_in(note)
 
     @classmethod
@@ -124,7 +126,7 @@ class Manifest:
             os.fsync(self._opened.fileno())
 
         self._written(append)
-        self.done.add(line.source)
+        self._finished(line.source, line.output)
 
     def _read(self) -> None:
         self._opened.seek(0)
@@ -135,13 +137,19 @@ class Manifest:
                     break
                 end += len(raw)
                 line = json.loads(raw)
-                self.done.add(str(line["source"]))
+                self._finished(str(line["source"]), line.get("output"))
                 if self.unfinished and line.get("record") == str(self.unfinished.record):
                     self.unfinished = None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ManifestUnusable("a line of the manifest is none") from error
         self._opened.truncate(end)
         self._opened.seek(0, os.SEEK_END)
+
+    def _finished(self, source: str, output: str | None) -> None:
+        self.done.add(source)
+        if output is not None:
+            # Most are named like their sources: a million names are not kept twice.
+            self.results.add(source if output == source else output)
 
     def _written(self, write: Callable[[], None]) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from service.batch.disk import remove_below, write_below
 from service.batch.names import PHOTO_SUFFIXES
 from service.batch.patience import patiently
-from service.errors import FilesUnavailable, FileUnusable, ImageTooLarge, VisardError
-from service.private_files import replace_durably
+from service.errors import FilesUnavailable, FileUnusable, ImageTooLarge, NameUnusable, VisardError
 
-_OF_ONE_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+_OF_ONE_FILE = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 _NUMBERS_OF_ONE_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 
@@ -37,10 +38,15 @@ class Folder:
     def open(cls, url: str) -> "Folder":
         """The folder of a path, or of a URL like ``s3://bucket/photos``.
 
+        A path is what has no ``://`` in it, whatever else there is: fsspec would go elsewhere for its ``::``.
+
         Raises:
             FileUnusable: no such kind of store is known, or its library is not installed.
             FilesUnavailable: the store does not answer.
         """
+        path = url.removeprefix("file://")
+        if "://" not in path:
+            return cls(LocalFileSystem(), os.path.abspath(os.path.expanduser(path)).rstrip("/"))
         try:
             files, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -92,6 +98,23 @@ class Folder:
         if not there:
             raise FilesUnavailable("the folder is not there, or empty")
 
+    def require_regular(self, name: str) -> None:
+        """Refuse what must not even be opened: a pipe keeps its reader waiting, and a device may have no end.
+
+        Raises:
+            FileUnusable: it is on this machine, and not there or no regular file.
+            FilesUnavailable: nobody can tell; its whole folder is away.
+        """
+        if self.local is None:
+            return
+        try:
+            regular = stat.S_ISREG(os.stat(self._path(name)).st_mode)
+        except OSError as error:
+            self.require_there(name)
+            raise _said(error, "the file cannot be read") from error
+        if not regular:
+            raise FileUnusable("this is no regular file")
+
     def photos(self) -> Iterator[str]:
         """The names of the photos in it and below it, sorted in each folder. Links to folders are not followed.
 
@@ -115,9 +138,10 @@ class Folder:
 
         Raises:
             ImageTooLarge: it has more than ``limit`` bytes.
-            FileUnusable: it is not there, is no file, or must not be read.
+            FileUnusable: it is not there, is no regular file, or must not be read.
             FilesUnavailable: it cannot be read now, or its whole folder is away.
         """
+        self.require_regular(name)
         try:
             with self.files.open(self._path(name), "rb") as opened:
                 data: bytes = opened.read(limit + 1)
@@ -132,18 +156,19 @@ class Folder:
         """A file, whole or not at all.
 
         Raises:
+            NameUnusable: it cannot have this name; others can be written.
             FileUnusable: it must not be written.
             FilesUnavailable: it cannot be written now.
         """
         try:
             if self.local is None:
                 self.files.pipe_file(self._path(name), data)
-                return
-            path = self.local / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            replace_durably(path, data, private=False)
+            else:
+                write_below(self.local, name, data)
+        except NameUnusable:
+            raise
         except Exception as error:
-            raise _said(error, "the file cannot be written") from error
+            raise _said(error, f"{name} cannot be written") from error
 
     def has(self, name: str) -> bool:
         """Whether there is such a file.
@@ -170,6 +195,9 @@ class Folder:
             FilesUnavailable: it cannot be removed now.
         """
         try:
+            if self.local is not None:
+                remove_below(self.local, name)
+                return
             with suppress(FileNotFoundError):
                 self.files.rm_file(self._path(name))
         except Exception as error:

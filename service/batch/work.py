@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, Self
 
 from service.batch.patience import patiently
 from service.batch.storage import Folder
@@ -39,6 +39,11 @@ class Failed:
     error: str
     message: str
 
+    @classmethod
+    def of(cls, error: VisardError) -> Self:
+        """What an error says."""
+        return cls(code_of(type(error)), str(error))
+
 
 @dataclass(frozen=True, slots=True)
 class Lost:
@@ -51,7 +56,18 @@ class Lost:
     reason: str | None = None
 
 
-Outcome = Drawn | Failed | Lost
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """Nobody foresaw what went wrong: it may lie in the image, or in what works on all of them.
+
+    Attributes:
+        reason: its kind, safe to show.
+    """
+
+    reason: str
+
+
+Outcome = Drawn | Failed | Lost | Faulted
 
 
 class Crew(Protocol):
@@ -75,10 +91,11 @@ def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studi
     except Unavailable as error:
         return Lost(str(error))
     except VisardError as error:
-        return Failed(code_of(type(error)), str(error))
+        return Failed.of(error)
     except Exception as error:  # noqa: BLE001
         # The text of a foreign exception may hold anything: its kind must do.
-        return Failed("fault", f"internal error ({type(error).__name__})")
+        reason = f"internal error ({type(error).__name__})"
+        return Faulted(reason) if studio.engine.alive else Lost(f"the device fails: {reason}")
 
 
 class Threads:

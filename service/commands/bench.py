@@ -1,13 +1,9 @@
 """``visard bench``: what this machine carries."""
 
-import tempfile
-from pathlib import Path
-
 import click
 import numpy as np
 
-from service.assembly import open_parts
-from service.settings import Settings
+from service.commands.nobody import parts_of_nobody
 
 
 class _Mix(click.ParamType[tuple[int, ...]]):
@@ -40,8 +36,7 @@ def bench(clients: int, requests: int, mix: tuple[int, ...], as_json: bool) -> N
     from service.evaluation.studio import TENANT, Studio
 
     portrait = np.ascontiguousarray(astronaut()[20:240, 120:320])  # type: ignore[no-untyped-call]
-    with tempfile.TemporaryDirectory(prefix="visard-bench-") as home:
-        parts = open_parts(Settings().model_copy(update={"home": Path(home), "database_url": None}))
+    with parts_of_nobody() as (parts, home):
         parts.keys.create(TENANT)
-        report = run_bench(portrait, Load(clients, requests, mix), Studio(parts, Path(home)))
+        report = run_bench(portrait, Load(clients, requests, mix), Studio(parts, home))
     print(report.model_dump_json() if as_json else render_bench(report))

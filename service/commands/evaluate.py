@@ -1,17 +1,13 @@
 """``visard evaluate``."""
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from service.assembly import open_parts
 from service.commands.files import write_file
+from service.commands.nobody import parts_of_nobody
 from service.core.transform import SCHEMES, Scheme
-from service.operations.parts import Parts
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +32,7 @@ def roundtrip(data: Path, out: Path, limit: int, seed: int, as_json: bool) -> No
     from service.evaluation.report import render
     from service.evaluation.roundtrip import run_roundtrip
 
-    with _parts_of_nobody() as parts:
+    with parts_of_nobody() as (parts, _):
         report = run_roundtrip(data, out, parts, limit, seed)
     write_file(out / "roundtrip.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render(report))
@@ -79,7 +75,7 @@ def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_jso
     from service.evaluation.realism import run_realism
     from service.evaluation.realism_table import render_realism
 
-    with _parts_of_nobody() as parts:
+    with parts_of_nobody() as (parts, _):
         report = run_realism(data, out, parts, limit, reference, seed)
     write_file(out / "realism.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render_realism(report))
@@ -121,7 +117,7 @@ def lfw(
     command += f" --lessons {lessons}" if lessons else ""
     command += f" --onnx {onnx.name} --onnx-order {onnx_order}" if onnx else ""
     choices = Choices(limit, people, seed, attacks, lessons, command)
-    with _parts_of_nobody() as parts:
+    with parts_of_nobody() as (parts, _):
         report = run_lfw(data, out, parts, recognizer, choices)
     print(report.model_dump_json() if as_json else render_lfw(report))
 
@@ -139,13 +135,6 @@ def game(data: Path, scenes: int, trials: int, seed: int, scheme: Scheme, as_jso
 
     if trials % 2:
         raise click.UsageError("--trials must be even: each face is anonymized as often as the other")
-    with _parts_of_nobody() as parts:
+    with parts_of_nobody() as (parts, _):
         report = run_game(data, parts, scenes=scenes, trials=trials, seed=seed, scheme=scheme)
     print(report.model_dump_json() if as_json else render_game(report))
-
-
-@contextmanager
-def _parts_of_nobody() -> Iterator[Parts]:
-    """Keys and records of an evaluation are nobody's: they go with it."""
-    with tempfile.TemporaryDirectory(prefix="visard-evaluation-") as home:
-        yield open_parts(Settings().model_copy(update={"home": Path(home), "database_url": None}))

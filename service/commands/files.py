@@ -46,7 +46,8 @@ def write_file(path: Path, data: bytes, *, private: bool = False) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # Without the file's name, which may be as long as a name can be.
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".visard-")
         try:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(data)

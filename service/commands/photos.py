@@ -152,6 +152,7 @@ def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable
         photo = source / name
         named = partial(_beside, out, name, folder)
         try:
+            folder.require_regular(name)
             answers.append({"input": str(photo), **_timed(one, photo, named, None)})
         except VisardError as error:
             failures.append(_Failure(photo, str(error), exit_code(error)))

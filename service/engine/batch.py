@@ -52,19 +52,22 @@ class Batch:
             if request.waiting:
                 queue.append(request)
 
-    def evaluate(self) -> None:
-        """Evaluate the network once, and let every face go on to where it needs it next."""
-        for face in self.faces:
-            face.begin(self._device)
-        if present := [face for face in self.faces if not face.leaves]:
-            self._carry(present)
+    def evaluate(self) -> bool:
+        """Evaluate the network once, and let every face go on to where it needs it next.
+
+        Returns:
+            False if the device did nothing right: not for one of them.
+        """
+        begun = [face.begin(self._device) for face in self.faces]
+        present = [face for face in self.faces if not face.leaves]
+        return self._carry(present) if present else any(begun)
 
     def fail(self, error: BaseException) -> None:
         """Give up everybody who has a seat."""
         for face in self.faces:
             face.request.fail(error)
 
-    def _carry(self, faces: Sequence[Face]) -> None:
+    def _carry(self, faces: Sequence[Face]) -> bool:
         """If that fails, each face is tried by itself, and who is at fault fails alone."""
         began = time.perf_counter()
         try:
@@ -72,21 +75,19 @@ class Batch:
         except BaseException as error:  # noqa: BLE001  # the thread outlives whatever a network does
             if len(faces) == 1:
                 faces[0].request.fail(error)
-                return
+                return False
         else:
-            self._go_on(faces, v)
+            worked = self._go_on(faces, v)
             self._observer.evaluated(time.perf_counter() - began, len(faces))
-            return
-        for face in faces:
-            if not face.leaves:
-                self._carry([face])
+            return worked
+        carried = [self._carry([face]) for face in faces if not face.leaves]
+        return any(carried)
 
-    def _go_on(self, faces: Sequence[Face], v: Tensor) -> None:
+    def _go_on(self, faces: Sequence[Face], v: Tensor) -> bool:
         for request in dict.fromkeys(face.request for face in faces):
             request.evaluated()
-        for face, part in zip(faces, v[:, None].unbind(), strict=True):
-            if not face.leaves:
-                face.go_on(part)
+        worked = [face.leaves or face.go_on(part) for face, part in zip(faces, v[:, None].unbind(), strict=True)]
+        return any(worked)
 
     def _predicted(self, faces: Sequence[Face]) -> Tensor:
         if self._stacked is None or self._stacked[0] != faces:

@@ -11,6 +11,9 @@ from service.engine.observer import Observer
 from service.engine.request import Request
 from service.errors import CallerGone, EngineBusy, EngineClosed
 
+_HOPELESS = 5
+"""Evaluations of which nothing came, one after the other."""
+
 
 class Device:
     """The thread, and the queue before it: requests of which a face has no seat in a batch.
@@ -28,6 +31,7 @@ class Device:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._in_vain = 0
 
     @property
     def waiting(self) -> int:
@@ -37,8 +41,12 @@ class Device:
 
     @property
     def alive(self) -> bool:
-        """Whether requests are taken on, or would be."""
-        return not self._closed and (self._thread is None or self._thread.is_alive())
+        """Whether requests are taken on, or would be, with a prospect: some faults of a device never end.
+
+        What is asked of it nevertheless is tried, and shows when it works again.
+        """
+        runs = self._thread is None or self._thread.is_alive()
+        return runs and not self._closed and self._in_vain < _HOPELESS
 
     def submit(self, request: Request) -> None:
         """Queue a request; its ``result`` is resolved whatever happens.
@@ -78,9 +86,11 @@ class Device:
         with torch.inference_mode():
             while batch := self._next():
                 try:
-                    batch.evaluate()
+                    worked = batch.evaluate()
                 except BaseException as error:  # noqa: BLE001  # nothing ends the thread while callers wait for it
                     batch.fail(error)
+                    worked = False
+                self._in_vain = 0 if worked else self._in_vain + 1
 
     def _next(self) -> Batch | None:
         """The batch whose turn it is, with everybody in the right place; None when there will be no more."""

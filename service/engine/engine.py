@@ -95,7 +95,7 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        """Whether requests are taken on."""
+        """Whether requests are taken on, and the last evaluations did not all fail."""
         return self._device.alive
 
     def close(self, deadline_s: float = _EXIT_PATIENCE_S) -> None:

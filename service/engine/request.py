@@ -123,15 +123,14 @@ class Face:
         """Whether it has arrived, or nobody waits for it."""
         return self._arrived or self.request.over
 
-    def begin(self, device: torch.device) -> None:
-        """Get onto the device, unless it is there."""
-        if self._walk is None:
-            self._go(lambda: self._begin(device))
+    def begin(self, device: torch.device) -> bool:
+        """Get onto the device, unless it is there; False if that fails, and the request with it."""
+        return self._walk is not None or self._go(lambda: self._begin(device))
 
-    def go_on(self, v: Tensor) -> None:
-        """Take what the network said of ``x`` and ``t``."""
-        if (walk := self._walk) is not None:
-            self._go(lambda: walk.send(v))
+    def go_on(self, v: Tensor) -> bool:
+        """Take what the network said of ``x`` and ``t``; False if that fails, and the request with it."""
+        walk = self._walk
+        return walk is None or self._go(lambda: walk.send(v))
 
     def _begin(self, device: torch.device) -> tuple[Tensor, Tensor]:
         self.request.begin()
@@ -139,7 +138,7 @@ class Face:
         self._walk = self.request.solve(self._task, self.request.plan)
         return next(self._walk)
 
-    def _go(self, step: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    def _go(self, step: Callable[[], tuple[Tensor, Tensor]]) -> bool:
         try:
             self.x, self.t = step()
         except StopIteration as end:
@@ -147,3 +146,5 @@ class Face:
             self.request.arrive(self._index, end.value)
         except BaseException as error:  # noqa: BLE001  # what goes wrong with a face is its request's affair
             self.request.fail(error)
+            return False
+        return True

@@ -63,7 +63,7 @@ class EngineRoom(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Whether requests are taken on."""
+        """Whether requests are taken on, with a prospect of being answered."""
         ...
 
     def close(self, deadline_s: float = ...) -> None:

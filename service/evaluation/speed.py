@@ -27,7 +27,7 @@ _SECONDS = 0.5
 
 
 class Pace(Figures):
-    """Faces per second at one batch size; anonymizing, both directions of the solver.
+    """Faces per second at one batch size, in full float32; anonymizing, both directions of the solver.
 
     Attributes:
         batch: faces side by side.

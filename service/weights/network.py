@@ -68,7 +68,12 @@ def build_unet(resolution: int, patch: int, channels: tuple[int, ...], layers: i
 
 
 def load_denoiser(directory: Path, patch: int, device: str | torch.device = "cpu") -> UNetDenoiser:
-    """Load a network from safetensors for inference (never unpickles, never downloads)."""
+    """Load a network from safetensors for inference (never unpickles, never downloads).
+
+    From then on this process computes float32 in full, with whatever network.
+    """
+    # What torch calls float32 is TF32 in convolutions on a card, unless told otherwise.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     unet: Any = UNet2DModel.from_pretrained(
         directory / "unet", use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
     )

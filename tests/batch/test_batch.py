@@ -135,16 +135,6 @@ def test_no_such_store() -> None:
         Folder.open("nosuchstore://bucket")
 
 
-def test_a_message_of_an_unforeseen_error_is_not_passed_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("secret")
-
-    monkeypatch.setattr("service.batch.work.draw", fail)
-    bench.run()
-    assert {line["error"] for line in bench.lines.values()} == {"fault"}
-    assert "secret" not in bench.manifest.read_text()
-
-
 def test_the_command(
     source: Path,
     tmp_path: Path,

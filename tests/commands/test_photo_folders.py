@@ -1,6 +1,7 @@
 """``visard anonymize`` and ``visard recover`` over folders: nothing is lost, whatever the photos and the names are."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,26 @@ def test_a_failure_nobody_foresaw_is_one_photos_and_its_text_is_not_shown(
     assert "1 photos done, 1 failed" in said.out
     assert "RuntimeError" in said.err
     assert "secret" not in said.out + said.err
+
+
+def test_what_is_no_file_is_one_photos_failure(
+    folder: Path, portrait: Photo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(portrait).save(folder / "a.png")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "link.png").symlink_to("pipe.png")
+    out = folder.parent / "out"
+    for command, *more in (("anonymize",), ("recover", "--reason", "test")):
+        assert visard(command, folder, out, *more) != 0
+        assert capsys.readouterr().err.count("no regular file") == 2
+    assert names(out) == ["a.png"]
+
+
+def test_a_name_may_be_as_long_as_a_name_can_be(folder: Path, portrait: Photo) -> None:
+    name = "x" * 251 + ".png"
+    Image.fromarray(portrait).save(folder / name)
+    assert visard("anonymize", folder, folder.parent / "out") == 0
+    assert names(folder.parent / "out") == [name]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ RUN_BY = {
         "tests/evaluation/test_command.py",
         "test_realism_prints_json_alone",
     ),
+    "visard evaluate speed --data PHOTOS --limit 16": ("tests/evaluation/test_speed.py", '"evaluate", "speed"'),
     "visard evaluate lfw --data LFW --out lfw --limit 40 --people 600 [--attacks [--lessons 2000]]": (
         "tests/evaluation/test_lfw.py",
         "def test_another_number_of_lessons_trains_again_and_redefined_attacks_are_made_again",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -200,6 +200,41 @@ def test_an_observer_that_raises_ends_no_thread(networks: Networks, pool: Thread
         for _ in range(2):
             with pytest.raises(Broken):
                 pool.submit(engine.anonymize, DIGEST, PLAN, faces(1)).result(PATIENCE_S)
+        assert engine.alive
+
+
+def _fail(engine: Engine, tasks: list[FaceTask]) -> None:
+    with pytest.raises((Broken, AttributeError)):
+        engine.anonymize(DIGEST, PLAN, tasks)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [faces(1, poisoned=True), faces(3, poisoned=True), [replace(face, pixels=cast(Any, None)) for face in faces(2)]],
+    ids=["evaluation", "evaluation of several", "on the way to the device"],
+)
+def test_an_engine_that_does_nothing_right_is_not_alive_until_it_does(networks: Networks, bad: list[FaceTask]) -> None:
+    with Engine(networks) as engine:
+        for _ in range(2):
+            for _ in range(4):
+                _fail(engine, bad)
+            assert engine.alive
+            engine.anonymize(DIGEST, PLAN, faces(1))
+        for _ in range(5):
+            _fail(engine, bad)
+        until(lambda: not engine.alive)
+        engine.anonymize(DIGEST, PLAN, faces(1))
+        assert engine.alive
+
+
+def test_callers_at_fault_do_not_count(networks: Networks) -> None:
+    def stop() -> None:
+        raise Broken
+
+    with Engine(networks) as engine:
+        for _ in range(9):
+            with pytest.raises(Broken):
+                engine.anonymize(DIGEST, PLAN, faces(2), stop)
         assert engine.alive
 
 

@@ -19,7 +19,6 @@ FACE_EVALUATIONS = 2 * (8 * 4 + 1)
 
 @pytest.fixture(scope="module")
 def report(photo_folder: Path, small_bundle: Path) -> SpeedReport:
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
         patch.setenv("VISARD_WEIGHTS", str(small_bundle))
         # What a card is measured with takes a processor minutes.
@@ -27,7 +26,8 @@ def report(photo_folder: Path, small_bundle: Path) -> SpeedReport:
         patch.setattr("service.evaluation.speed._PLANS", PLANS)
         patch.setattr("service.evaluation.speed._SECONDS", 0.01)
         assert visard("evaluate", "speed", "--data", photo_folder, "--limit", 1, "--json") == 0
-    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
     return SpeedReport.model_validate(json.loads(printed.getvalue()))
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from service.errors import BundleInvalid, BundleUnknown
 from service.weights import bundles
@@ -77,6 +78,13 @@ def test_without_packaged_weights_one_of_several_must_be_named(
 def test_a_directory_without_bundles_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleInvalid, match="is no bundle, holds none"):
         Bundles.open(tmp_path)
+
+
+def test_who_has_loaded_a_network_computes_float32_in_full(weights: Path) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    opened = Bundles.open(weights / "2026-new")
+    opened.denoiser(opened.default.digest)
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (False, False)
 
 
 def test_small_faces_have_weights_of_their_own_unless_somebody_named_some(weights: Path) -> None:
