@@ -36,7 +36,7 @@ def demo(photo: Path | None, out: Path) -> None:
     """Anonymize a photo, recover it in two ways, and try a wrong key."""
     parts = open_parts(Settings())
     parts.keys.create(_TENANT)
-    data = read_file(photo) if photo else _astronaut()
+    data = read_file(photo, parts.limits.max_bytes) if photo else _astronaut()
     evaluations = parts.bundles.default.manifest.numerics.network_evaluations
     with tqdm(total=6 * evaluations, desc="demo", unit="eval", leave=False, disable=None) as bar:
         story = _tell(data, parts, bar.update)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from service.batch.names import format_of
-from service.errors import FileUnusable
+from service.errors import FileUnusable, ImageTooLarge
 from service.imaging import OutputFormat
 
 
@@ -23,16 +23,21 @@ def format_named(out: Path) -> OutputFormat | None:
     return format_of(out)
 
 
-def read_file(path: Path) -> bytes:
-    """The bytes of a photo.
+def read_file(path: Path, limit: int | None = None) -> bytes:
+    """The bytes of a file.
 
     Raises:
         FileUnusable: it cannot be read.
+        ImageTooLarge: it has more than ``limit`` bytes; no more of it are read.
     """
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            data = stream.read(-1 if limit is None else limit + 1)
     except OSError as error:
         raise FileUnusable(f"cannot read {path}: {error.strerror}") from error
+    if limit is not None and len(data) > limit:
+        raise ImageTooLarge(f"the file has more than the {limit} bytes of VISARD_MAX_UPLOAD_BYTES")
+    return data
 
 
 def write_file(path: Path, data: bytes, *, private: bool = False) -> None:

@@ -61,7 +61,7 @@ def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as
     parts.keys.create(request.tenant)
 
     def one(source: Path, named: _Named, progress: Progress | None) -> Answer:
-        answer = anonymize_image(read_file(source), request, parts, progress)
+        answer = anonymize_image(read_file(source, parts.limits.max_bytes), request, parts, progress)
         try:
             path = named(answer.format)
             write_file(path, answer.data)
@@ -97,7 +97,9 @@ def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choice
         if wanted not in ("png", "tiff"):
             raise FileUnusable("recovered images are lossless: name the output .png or .tiff")
         target = named(wanted)
-        answer = recover_image(read_file(source), replace(request, format=cast(Any, wanted)), parts, progress)
+        answer = recover_image(
+            read_file(source, parts.limits.max_bytes), replace(request, format=cast(Any, wanted)), parts, progress
+        )
         write_file(target, answer.data, private=True)
         sure = {} if answer.confidence is None else {"confidence": round(answer.confidence, 2)}
         return {
@@ -148,7 +150,10 @@ def _run_folder(source: Path, out: Path, one: _One, as_json: bool, say: Callable
     started = time.perf_counter()
     answers: list[Answer] = []
     failures: list[_Failure] = []
-    for name in tqdm(list(folder.photos()), desc=source.name, unit="photo", disable=None):
+    names = list(folder.photos())
+    if not names:
+        raise FileUnusable(f"there are no photos in {source}")
+    for name in tqdm(names, desc=source.name, unit="photo", disable=None):
         photo = source / name
         named = partial(_beside, out, name, folder)
         try:

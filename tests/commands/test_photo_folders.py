@@ -157,3 +157,26 @@ def test_the_limits_hold_on_the_command_line_too(
             assert visard("anonymize", photo, folder / "out.png") == 2
             assert visard("recover", photo, folder / "back.png", "--reason", "test") == 2
             assert capsys.readouterr().err.count(word) == 2
+
+
+def test_a_photo_that_is_too_large_is_one_failure(
+    folder: Path, portrait: Photo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(portrait).save(folder / "b.png")
+    with (folder / "a.png").open("wb") as sparse:
+        sparse.truncate((64 << 20) + 1)
+    assert visard("anonymize", folder, folder.parent / "out", "--json") == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert [Path(image["input"]).name for image in answer["images"]] == ["b.png"]
+    assert [failure["error"] for failure in answer["failed"]] == [
+        "the file has more than the 67108864 bytes of VISARD_MAX_UPLOAD_BYTES"
+    ]
+
+
+@pytest.mark.parametrize("command", [("anonymize",), ("recover", "--reason", "test")])
+def test_a_folder_without_photos_is_a_mistake(
+    command: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "notes.txt").write_text("none here")
+    assert visard(command[0], folder, folder.parent / "out", *command[1:]) == 2
+    assert "there are no photos in" in capsys.readouterr().err
