@@ -34,7 +34,7 @@ def test_a_faint_leak_exceeds_chance() -> None:
 
 def test_a_leak_that_points_another_way_in_each_scene_is_named() -> None:
     played = _trials(leak=0.0)
-    played.values[:, 3] += np.where(played.scene == 1, -1.2, 1.2) * played.labels
+    played.values[:, 3] += np.array([1.5, -1.5, 0.0])[played.scene] * played.labels
     figures = judge(played, np.random.default_rng(1))
     assert figures.best == "clue 3" and figures.best_auc > figures.chance
     assert figures.held_out_p < 0.01

@@ -273,6 +273,19 @@ def test_a_profile_of_the_field_stays_as_it_is():
     assert abs(turned - np.asarray(shown)).max() <= 1
 
 
+def test_the_digest_of_a_profile_stays_as_long_as_it_holds():
+    for foreign, digest in ({}, b"16 bytes of MD5."), ({b"thmb": THUMBNAIL}, bytes(16)):
+        profile = icc_profile(foreign=foreign)
+        profile = profile[:84] + b"16 bytes of MD5." + profile[100:]
+        assert decode(saved(smooth(16, 24), "JPEG", icc_profile=profile)).icc[84:100] == digest
+
+
+def test_a_profile_of_very_many_tags_is_dropped():
+    for count, kept in (98, True), (99, False):
+        profile = icc_profile(foreign={f"t{i:03}".encode(): b"" for i in range(count)})
+        assert (decode(saved(smooth(16, 24), "JPEG", icc_profile=profile)).icc is not None) == kept
+
+
 @pytest.mark.parametrize("damage", [{128: 0xFF}, {136: 0xFF}, {138: 0, 139: 4}, {16: ord("C")}, {36: 0}])
 def test_a_profile_that_cannot_be_followed_is_dropped(damage):
     profile = bytearray(icc_profile())
