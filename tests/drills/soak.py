@@ -2,8 +2,8 @@
 
 usage: python -m tests.drills.soak [--minutes M] [--clients N] [--pause S]
 
-Exit 1 if memory grew, a record is missing, an answer was an error or the audit log does not verify. How long answers
-took is printed and not judged.
+Exit 1 if memory grew, answers became slow, a record is missing, an answer was an error or the audit log does not
+verify.
 """
 
 import argparse
@@ -31,6 +31,8 @@ from tests.serving import ANALYTIC, Installation, Process, serving
 QUARTERS = 4
 GROWTH_MIB = 48
 """What the last quarter may take beyond the second: allocators settle, leaks go on."""
+SLOWDOWN = 2
+"""How many times the second quarter's p99 the last one's may be: what grows with every request grows on."""
 _SAMPLES_A_SECOND = 4
 _T = TypeVar("_T")
 
@@ -53,6 +55,12 @@ class Soaked:
         quarters = _quarters(self.memory)
         return statistics.median(quarters[-1]) - statistics.median(quarters[1])
 
+    @property
+    def slowdown(self) -> float:
+        """The p99 of the last quarter over that of the second."""
+        quarters = _quarters(self.answers)
+        return _took(quarters[-1], 0.99) / _took(quarters[1], 0.99)
+
     def check(self, installation: Installation) -> None:
         """Nothing failed, nothing is lost, and all of it is in the log."""
         assert {answer.status for answer in self.answers} <= {200, 429}
@@ -66,8 +74,7 @@ class Soaked:
         counts = Counter(answer.status for answer in self.answers)
         yield "answers: " + ", ".join(f"{status} x {number}" for status, number in sorted(counts.items()))
         for number, quarter in enumerate(_quarters(self.answers), 1):
-            took = sorted(answer.seconds for answer in quarter if answer.status == 200)
-            p50, p99 = (took[int(part * (len(took) - 1))] for part in (0.5, 0.99))
+            p50, p99 = _took(quarter, 0.5), _took(quarter, 0.99)
             memory = statistics.median(_quarters(self.memory)[number - 1])
             yield f"quarter {number}: p50 {p50:.2f} s, p99 {p99:.2f} s, memory {memory:.0f} MiB"
 
@@ -75,6 +82,12 @@ class Soaked:
 def _quarters(values: list[_T]) -> list[list[_T]]:
     edges = [len(values) * part // QUARTERS for part in range(QUARTERS + 1)]
     return [values[begin:end] for begin, end in itertools.pairwise(edges)]
+
+
+def _took(answers: list[Answer], part: float) -> float:
+    """Seconds that this part of them, of 1, took at most; refusals are quick and do not count."""
+    took = sorted(answer.seconds for answer in answers if answer.status == 200)
+    return took[int(part * (len(took) - 1))]
 
 
 def soak(service: Process, photo: bytes, clients: int, goes: Callable[[], Iterable[object]]) -> Soaked:
@@ -134,9 +147,10 @@ def main() -> None:
         print(*soaked.lines(), sep="\n")
         try:
             soaked.check(installation)
+            assert soaked.slowdown < SLOWDOWN, f"the last quarter's p99 is {soaked.slowdown:.1f} times the second's"
         except AssertionError as failed:
             sys.exit(f"failed: {failed}")
-    print("no record is missing, the audit log verifies, memory is flat")
+    print("no record is missing, the audit log verifies, memory is flat, p99 is stable")
 
 
 if __name__ == "__main__":
