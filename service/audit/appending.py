@@ -19,14 +19,14 @@ from service.errors import AuditTampered
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry to be added; see ``AuditEntry``.
+    """An entry to be added.
 
     Attributes:
         tenant: whose log it goes into.
-        attempt: what it belongs to.
+        attempt: the attempt it belongs to.
         kind: what it is about.
         time: timezone-aware.
-        body: canonical bytes.
+        body: UTF-8 JSON, exactly as it is committed: see ``entry_body``.
     """
 
     tenant: str

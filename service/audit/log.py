@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from service.audit import leases
 from service.audit.appending import Added, NewEntry, add, add_denial
-from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt, Result, Value
+from service.audit.entry import Kind, Outcome, RecoveryAttempt, Result, Value
 from service.audit.shipping import Shipper
 from service.audit.signing import Signer
 from service.database.engine import transaction, writing
@@ -42,19 +42,16 @@ class AuditLog:
         signer: Signer,
         shipper: Shipper | None = None,
         *,
-        timeout: float | None = None,
         on_failed_shipping: Callable[[Exception], None] = log_failed_shipping,
     ) -> None:
         """Append to the logs in a database.
 
         Args:
-            timeout: seconds after which the database is given up; the engine's patience by default.
             on_failed_shipping: told of every checkpoint that did not get out; the entry is committed all the same.
         """
         self._engine = engine
         self._signer = signer
         self._shipper = shipper
-        self._timeout = timeout
         self._on_failed_shipping = on_failed_shipping
 
     def intend(self, attempt: RecoveryAttempt) -> None:
@@ -159,22 +156,9 @@ class AuditLog:
         self._ship(entry.tenant, note)
         return True
 
-    def entries(self, tenant: str, limit: int, after: int | None = None) -> list[AuditEntry]:
-        """At most ``limit`` entries of one tenant, oldest first, those behind index ``after``.
-
-        Raises:
-            DatabaseUnavailable: it did not answer.
-        """
-        query = select(audit_entries).where(audit_entries.c.tenant == tenant)
-        if after is not None:
-            query = query.where(audit_entries.c.index > after)
-        with transaction(self._engine) as connection:
-            rows = connection.execute(query.order_by(audit_entries.c.index).limit(limit)).all()
-        return [AuditEntry(**row._mapping) for row in rows]
-
     @contextmanager
     def _writing(self, otherwise: str) -> Iterator[Connection]:
-        with _or_unavailable(otherwise), writing(self._engine, self._timeout) as connection:
+        with _or_unavailable(otherwise), writing(self._engine) as connection:
             yield connection
 
     def _rest(self, tenant: str, added: Added) -> Rest:

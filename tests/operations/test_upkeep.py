@@ -19,6 +19,7 @@ from service.errors import AuditTampered, DatabaseUnavailable
 from service.operations.upkeep import Tidied, Upkeep, tidy
 from service.records.store import StoredRecord
 from service.settings import Settings
+from tests.audit.ledger import bodies
 
 PATIENCE_S = 60
 RECORD = StoredRecord(
@@ -57,7 +58,7 @@ def test_dead_attempts_are_closed_and_expired_records_deleted(tmp_path: Path) ->
             records.add(replace(RECORD, id=uuid4(), expires=expires))
         assert tidy(audit, records) == Tidied(interrupted=1, expired=1)
         assert tidy(audit, records) == Tidied(interrupted=0, expired=0)
-        assert [entry.kind for entry in audit.entries("acme", 10)] == ["intent", "intent", "outcome"]
+        assert [said["kind"] for said in bodies(audit._engine)] == ["intent", "intent", "outcome"]
 
 
 def test_a_damaged_log_holds_up_nothing_else(tmp_path: Path) -> None:
@@ -73,8 +74,8 @@ def test_a_damaged_log_holds_up_nothing_else(tmp_path: Path) -> None:
         records.add(replace(RECORD, expires=now))
         with pytest.raises(AuditTampered):
             tidy(audit, records)
-        assert [entry.kind for entry in audit.entries("globex", 10)] == ["intent", "outcome"]
-        assert len(audit.entries("acme", 10)) == 1
+        assert [said["kind"] for said in bodies(audit._engine, "globex")] == ["intent", "outcome"]
+        assert len(bodies(audit._engine)) == 1
         assert records.purge_expired() == 0
 
 
