@@ -47,7 +47,7 @@ def vault_layout(settings: Settings) -> Layout:
     """Where in Vault the keys are."""
     if settings.vault_mode == "transit":
         return TransitLayout(settings.vault_transit_mount, settings.vault_transit_prefix)
-    return KvLayout(settings.vault_kv_mount.strip("/"), settings.vault_kv_path.strip("/"))
+    return KvLayout(settings.vault_kv_mount, settings.vault_kv_path)
 
 
 def open_vault(settings: Settings, timeout_s: float | None = None) -> VaultSession:

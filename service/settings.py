@@ -259,6 +259,12 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("vault_kv_mount", "vault_kv_path", "vault_transit_mount", "vault_auth_mount", "audit_vault_mount")
+    @classmethod
+    def _without_outer_slashes(cls, path: str | None) -> str | None:
+        # Vault writes mounts with one behind them; in the middle of a URL it would be one too many.
+        return path and path.strip("/")
+
     @field_validator("oidc_jwks_url")
     @classmethod
     def _is_safe(cls, url: str | None) -> str | None:

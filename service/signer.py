@@ -42,7 +42,7 @@ def signing_layout(settings: Settings) -> SigningLayout | None:
     """Where in Vault the key is; None if it is a file."""
     if settings.audit_signer == "file":
         return None
-    return SigningLayout(settings.audit_vault_mount.strip("/"), settings.audit_vault_key)
+    return SigningLayout(settings.audit_vault_mount, settings.audit_vault_key)
 
 
 def audit_public_key(settings: Settings) -> bytes | None:
