@@ -87,14 +87,6 @@ class _Observer:
         self.metrics.spent(phase, seconds)
         self.tracing.spent(phase, seconds)
 
-    def waited(self, seconds: float) -> None:
-        self.metrics.waited(seconds)
-        self.tracing.spent("queue", seconds)
-
-    def solved(self, seconds: float) -> None:
-        self.metrics.solved(seconds)
-        self.tracing.spent("solve", seconds)
-
     def evaluated(self, seconds: float, faces: int) -> None:
         self.metrics.evaluated(seconds, faces)
 
