@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.access.oidc import Algorithm
 from service.environment import PREFIX, from_files, our_variables, refuse_unknown, variable
-from service.errors import HomeUnusable, SettingsInvalid
+from service.errors import SettingsInvalid
 from service.transport import is_protected
 
 _PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
@@ -293,16 +293,3 @@ class Settings(BaseSettings):
 
 def _where(location: tuple[int | str, ...]) -> str:
     return f"{variable(str(location[0]))}: " if location else ""
-
-
-def made_home(settings: Settings) -> Path:
-    """The home directory, made if it is missing.
-
-    Raises:
-        HomeUnusable: it cannot be made, or is no directory.
-    """
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise HomeUnusable("VISARD_HOME cannot be made or is no directory") from error
-    return settings.home

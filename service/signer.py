@@ -3,11 +3,12 @@
 from contextlib import ExitStack
 
 from service.audit.signing import Signer, load_or_create_signing_key, load_signing_key
+from service.home import made_home
 from service.keys.vault_renewal import Renewal
 from service.keys.vault_signer import VaultSigner
 from service.keys.vault_signing import SigningLayout
 from service.keystore import open_vault
-from service.settings import Settings, made_home
+from service.settings import Settings
 
 _FILE = "audit-signing-key.pem"
 _SHARE = 1 / 4

@@ -111,29 +111,6 @@ class BackgroundShipper:
                 del self._waiting[tenant]
 
 
-class ShipToAll:
-    """Several places, each of them tried whatever happens at the others."""
-
-    def __init__(self, shippers: Sequence[Shipper]) -> None:
-        self._shippers = tuple(shippers)
-
-    def ship(self, tenant: str, note: str) -> None:
-        """Ship to each.
-
-        Raises:
-            CheckpointNotShipped: by the first that failed.
-        """
-        failed: list[Exception] = []
-        for shipper in self._shippers:
-            try:
-                shipper.ship(tenant, note)
-            except Exception as error:  # noqa: BLE001
-                # The others still have to get it.
-                failed.append(error)
-        if failed:
-            raise failed[0]
-
-
 class PersistentShipper:
     """A near place at once, far ones in the background, and each again and again until it keeps what it should."""
 

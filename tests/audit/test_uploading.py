@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.audit.background import BackgroundShipper, ShipToAll
+from service.audit.background import BackgroundShipper
 from service.audit.checkpoint import SignedCheckpoint
 from service.audit.continuity import StoredHistory
 from service.audit.log import AuditLog
-from service.audit.shipping import FileShipper
+from service.audit.shipping import FileShipper, ShipToAll
 from service.audit.uploading import UrlShipper
 from service.errors import CheckpointNotShipped, CheckpointUrlInvalid
 from tests.audit.ledger import SIGNER, fill
