@@ -121,6 +121,9 @@ class _Blank:
     def sign(self, message: bytes) -> bytes:
         return self._signer.sign(b"no checkpoint\n" + message)
 
+    def check(self) -> None:
+        self._signer.check()
+
 
 def _pretend(connection: Connection, denial: NewEntry, signer: Signer) -> None:
     savepoint = connection.begin_nested()
