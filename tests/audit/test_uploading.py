@@ -75,6 +75,12 @@ def test_a_checkpoint_is_put_under_the_tenants_name(keeper: Keeper) -> None:
     assert keeper.asked == [("PUT", "/logs/acme.checkpoint", None)]
 
 
+def test_a_checkpoint_goes_through_no_proxy(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    UrlShipper(keeper.url).ship("acme", note(3))
+    assert keeper.kept
+
+
 @pytest.mark.parametrize(("status", "words"), [(409, "contradicts"), (500, "refused"), (307, "refused")])
 def test_what_the_server_does_not_take_is_said(status: int, words: str, keeper: Keeper) -> None:
     keeper.status = status
