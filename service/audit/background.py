@@ -15,7 +15,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 
 @dataclass(slots=True)
 class _Waiting:
-    """A checkpoint; ``pause_s`` since it last failed, 0 if it did not, and from when on it is tried again."""
+    """A waiting checkpoint.
+
+    Attributes:
+        pause_s: current back-off, 0 if the last try did not fail.
+        due: monotonic time of the next try.
+    """
 
     size: int
     note: str
