@@ -1,7 +1,7 @@
 """The HTTP service, put together from its parts and taken apart at the end of its lifespan."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 
@@ -23,7 +23,6 @@ from service.chores import finish, keep_up
 from service.datastore import open_database
 from service.engine import EngineRoom
 from service.errors import AddressUnusable, EngineClosed, NotForProduction, Refused
-from service.keys.vault_signer import VaultSigner
 from service.keystore import open_keys
 from service.metrics import Metrics
 from service.operations.parts import Parts
@@ -62,8 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         engine = open_engine(settings, bundles, settings.queue_limit, observer)
         parts = assemble(settings, database, keys, signer, bundles, engine)
         audit = _audit(settings, database, signer, metrics, opened)
-        checks = {"signer": signer.check} if isinstance(signer, VaultSigner) else {}
-        desk = _desk(settings, replace(parts, audit=audit), access, observer, checks)
+        desk = _desk(settings, replace(parts, audit=audit), access, observer, signer)
         watched = {"vault_ca": settings.vault_ca, "vault_client_cert": settings.vault_client_cert}
         certificates = {name: file for name, file in watched.items() if file is not None}
         upkeep = Upkeep(lambda: keep_up(desk, access.tokens, certificates), settings.upkeep_interval)
@@ -86,14 +84,6 @@ class _Observer:
     def spent(self, phase: str, seconds: float) -> None:
         self.metrics.spent(phase, seconds)
         self.tracing.spent(phase, seconds)
-
-    def waited(self, seconds: float) -> None:
-        self.metrics.waited(seconds)
-        self.tracing.spent("queue", seconds)
-
-    def solved(self, seconds: float) -> None:
-        self.metrics.solved(seconds)
-        self.tracing.spent("solve", seconds)
 
     def evaluated(self, seconds: float, faces: int) -> None:
         self.metrics.evaluated(seconds, faces)
@@ -121,9 +111,7 @@ def embedded_defaults(settings: Settings) -> list[str]:
     return unfit
 
 
-def _desk(
-    settings: Settings, parts: Parts, access: Access, observer: _Observer, checks: Mapping[str, Callable[[], object]]
-) -> Desk:
+def _desk(settings: Settings, parts: Parts, access: Access, observer: _Observer, signer: Signer) -> Desk:
     bundles, engine, metrics = parts.bundles, parts.engine, observer.metrics
     workers = Workers(settings.operations, settings.admitted, settings.audit_timeout, lambda _: metrics.audit_failed())
     metrics.watch_places(lambda: workers.taken, settings.admitted)
@@ -136,7 +124,7 @@ def _desk(
             "keys": parts.keys.check,
             "engine": lambda: _runs(engine),
             "weights": lambda: engine.require(bundles.default.digest),
-            **checks,
+            "signer": signer.check,
         },
         # A little more than the database is allowed.
         longest_s=settings.audit_timeout + 1,

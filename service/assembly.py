@@ -13,13 +13,13 @@ from service.access.pepper import read_or_make_pepper
 from service.access.quota import Quota
 from service.access.tenants import TenantStore
 from service.access.tokens import TokenStore
-from service.audit.background import PersistentShipper, ShipToAll
+from service.audit.background import PersistentShipper
 from service.audit.continuity import StoredHistory
 from service.audit.head import newest
 from service.audit.log import AuditLog
 from service.audit.proofs import AuditProofs
 from service.audit.reading import AuditReader
-from service.audit.shipping import FileShipper, Shipper
+from service.audit.shipping import FileShipper, Shipper, ShipToAll
 from service.audit.signing import Signer
 from service.audit.uploading import UrlShipper
 from service.cluster.connection import LOCAL, Connection, connect
@@ -30,13 +30,14 @@ from service.engine import Engine, EngineRoom, Observer
 from service.engine.observer import NOBODY
 from service.errors import SettingsInvalid
 from service.faces.detection import CenterFaceDetector
+from service.home import made_home
 from service.imaging import Limits
 from service.keys.provider import KeyProvider
 from service.keystore import open_keys
 from service.operations.parts import Afterwards, Parts, at_once
 from service.records.store import RecordStore
 from service.replays import ReplayStore
-from service.settings import Settings, made_home
+from service.settings import Settings
 from service.signer import open_signer
 from service.transport import is_this_machine
 from service.weights.bundles import Bundles
@@ -57,8 +58,8 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Approving:
-    """What approving takes; see ``Books``."""
+class OpenBooks:
+    """The tables and the audit log, where nobody waits for what is to be done afterwards; see ``Books``."""
 
     tenants: TenantStore
     approvals: ApprovalStore
@@ -200,61 +201,39 @@ def open_access(settings: Settings) -> Iterator[Access]:
 
 
 @contextmanager
+def open_books(settings: Settings) -> Iterator[OpenBooks]:
+    """What a command needs that touches no image and no key of a tenant; closed behind the block.
+
+    Raises:
+        HomeUnusable: the home directory cannot be made or used.
+        DatabaseUrlInvalid: the configured database is of no known kind.
+        SettingsInvalid: settings of Vault are missing or do not fit together.
+        Unavailable: the database or the signing key of the audit log cannot be opened.
+    """
+    with ExitStack() as opened:
+        database = open_database(settings)
+        opened.callback(database.dispose)
+        audit = open_audit(settings, database, open_signer(settings, opened))
+        yield OpenBooks(TenantStore(database), ApprovalStore(database), RecordStore(database), audit)
+
+
+@contextmanager
 def open_custody(settings: Settings) -> Iterator[Custody]:
     """What looking after keys needs; closed behind the block.
 
     Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
         SettingsInvalid: settings of the key custody are missing or do not fit together.
-        Unavailable: database, keystore or the signing key of the audit log cannot be opened.
+        Unavailable: the keystore cannot be opened.
+        VisardError: as for ``open_books``.
     """
-    with ExitStack() as opened:
-        database = _opened_database(settings, opened)
-        keys = opened.enter_context(closing(open_keys(settings)))
-        audit = open_audit(settings, database, open_signer(settings, opened))
-        yield Custody(keys, RecordStore(database), audit)
-
-
-@contextmanager
-def open_approving(settings: Settings) -> Iterator[Approving]:
-    """What approving takes, neither weights nor keys of tenants; closed behind the block.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        Unavailable: the database or the signing key of the audit log cannot be opened.
-    """
-    with ExitStack() as opened:
-        database = _opened_database(settings, opened)
-        audit = open_audit(settings, database, open_signer(settings, opened))
-        yield Approving(TenantStore(database), ApprovalStore(database), RecordStore(database), audit)
-
-
-def _opened_database(settings: Settings, opened: ExitStack) -> DatabaseEngine:
-    database = open_database(settings)
-    opened.callback(database.dispose)
-    return database
+    with open_books(settings) as books, closing(open_keys(settings)) as keys:
+        yield Custody(keys, books.records, books.audit)
 
 
 def _pepper(settings: Settings) -> bytes:
     if settings.token_pepper is None:
         return read_or_make_pepper(settings.home / "token-pepper")
     return bytes.fromhex(settings.token_pepper.get_secret_value())
-
-
-@contextmanager
-def open_upkeep(settings: Settings) -> Iterator[tuple[AuditLog, RecordStore]]:
-    """What upkeep needs; closed behind the block.
-
-    Raises:
-        HomeUnusable: the home directory cannot be made or used.
-        DatabaseUrlInvalid: the configured database is of no known kind.
-        Unavailable: the database or the signing key cannot be opened.
-    """
-    with ExitStack() as opened:
-        database = _opened_database(settings, opened)
-        yield open_audit(settings, database, open_signer(settings, opened)), RecordStore(database)
 
 
 def open_audit(settings: Settings, database: DatabaseEngine, signer: Signer) -> AuditLog:

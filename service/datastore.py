@@ -5,7 +5,8 @@ from sqlalchemy import Engine as DatabaseEngine
 from service.database.engine import make_engine
 from service.database.migrate import pending, require_current, upgrade
 from service.errors import VisardError
-from service.settings import Settings, made_home
+from service.home import made_home
+from service.settings import Settings
 
 
 def migrate(settings: Settings) -> list[str]:

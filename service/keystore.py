@@ -4,6 +4,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from service.errors import NotForProduction, SettingsInvalid
+from service.home import made_home
 from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyProvider
 from service.keys.vault_client import VaultServer
@@ -13,7 +14,7 @@ from service.keys.vault_policies import KvLayout, Layout, TransitLayout
 from service.keys.vault_renewal import Renewal
 from service.keys.vault_session import VaultSession
 from service.keys.vault_transit import VaultTransitKeyStore
-from service.settings import Settings, made_home
+from service.settings import Settings
 from service.transport import is_protected
 
 _T = TypeVar("_T")
@@ -47,7 +48,7 @@ def vault_layout(settings: Settings) -> Layout:
     """Where in Vault the keys are."""
     if settings.vault_mode == "transit":
         return TransitLayout(settings.vault_transit_mount, settings.vault_transit_prefix)
-    return KvLayout(settings.vault_kv_mount.strip("/"), settings.vault_kv_path.strip("/"))
+    return KvLayout(settings.vault_kv_mount, settings.vault_kv_path)
 
 
 def open_vault(settings: Settings, timeout_s: float | None = None) -> VaultSession:

@@ -164,14 +164,6 @@ class Metrics:
         """Time of one phase of an operation."""
         self._phase_seconds.labels(phase).observe(seconds)
 
-    def waited(self, seconds: float) -> None:
-        """Time of a request in the engine's queue."""
-        self.spent("queue", seconds)
-
-    def solved(self, seconds: float) -> None:
-        """Time of a request on the device, from its first face to its last."""
-        self.spent("solve", seconds)
-
     def evaluated(self, seconds: float, faces: int) -> None:
         """Time and size of one evaluation of the network."""
         self._device_seconds.inc(seconds)

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.access.oidc import Algorithm
 from service.environment import PREFIX, from_files, our_variables, refuse_unknown, variable
-from service.errors import HomeUnusable, SettingsInvalid
+from service.errors import SettingsInvalid
 from service.transport import is_protected
 
 _PEPPER = re.compile(r"[0-9A-Fa-f]{64}")
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     unset, or if that holds several."""
 
     device: str = "cpu"
-    """Of the network, as torch names it: `cpu`, `cuda`."""
+    """Device of the network, as torch names it: `cpu`, `cuda`."""
 
     engine: Literal["local", "ray"] = "local"
     """Where faces are drawn: `local`, in this process; or `ray`, by the replicas that `visard ray deploy` started."""
@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     """`HOST:PORT` of the head of the Ray cluster; this machine must be one of its nodes."""
 
     ray_token: SecretStr | None = Field(default=None, min_length=1)
-    """Of the Ray cluster. Required unless the head is on this machine and `VISARD_ENV` is `development`."""
+    """Token of the Ray cluster. Required unless the head is on this machine and `VISARD_ENV` is `development`."""
 
     keystore: Literal["local", "vault"] = "local"
     """Who holds the tenants' master keys: `local`, files below the home directory, for development; or `vault`."""
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     """Protects the local keystore; its keys are wrapped with it from then on."""
 
     key_cache_seconds: NonNegativeFloat = 60.0
-    """For which a master key and the number of a current version are remembered, 0 for never. A key that was
+    """Seconds a master key and the number of a current version are remembered, 0 for never. A key that was
     destroyed or rotated elsewhere is used no longer than that."""
 
     vault_addr: str | None = None
@@ -84,37 +84,37 @@ class Settings(BaseSettings):
     keys of records."""
 
     vault_namespace: str | None = None
-    """Of Vault Enterprise or OpenBao; none if unset."""
+    """Namespace, of Vault Enterprise or OpenBao; none if unset."""
 
     vault_kv_mount: str = "secret"
-    """Of the KV engine."""
+    """Mount of the KV engine."""
 
     vault_kv_path: str = "visard"
-    """Below which the secrets are, as `PATH/TENANT/VERSION`."""
+    """Path of the secrets in it, as in `PATH/TENANT/VERSION`."""
 
     vault_transit_mount: str = "transit"
-    """Of the transit engine."""
+    """Mount of the transit engine."""
 
     vault_transit_prefix: str = "visard-"
-    """Of the names of transit keys."""
+    """What the names of transit keys begin with."""
 
     vault_auth: Literal["approle", "kubernetes", "token-file", "token"] = "approle"
     """How to log in; with `token-file` an agent keeps a token there."""
 
     vault_auth_mount: str | None = None
-    """Of the auth method; named like the method if unset."""
+    """Mount of the auth method; named like the method if unset."""
 
     vault_role_id: str | None = None
-    """Of the AppRole."""
+    """Role id of the AppRole."""
 
     vault_secret_id: SecretStr | None = None
-    """Of the AppRole; as a file it is read once, at the start."""
+    """Secret id of the AppRole; as a file it is read once, at the start."""
 
     vault_secret_id_path: Path | None = None
     """A file with the secret id instead, read at every login, so that it can be replaced meanwhile."""
 
     vault_role: str | None = None
-    """Of the Kubernetes auth method."""
+    """Role of the Kubernetes auth method."""
 
     vault_kubernetes_token_path: Path = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
     """Where the service account's token is."""
@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     """The agent's file, with `token-file`; read again whenever Vault denies the token."""
 
     vault_token: SecretStr | None = None
-    """With `token`; it is renewed, but nothing replaces it once it has expired."""
+    """The token, with `token`; it is renewed, but nothing replaces it once it has expired."""
 
     vault_ca: Path | None = None
     """PEM file of the authorities Vault's certificate may come from; those of the system if unset."""
@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     `openssl rand -hex 32`; made below the home directory if unset, which production refuses."""
 
     oidc_issuer: str | None = None
-    """Of the JWTs that are accepted besides our own tokens, exactly as in `iss`; none are if unset."""
+    """Issuer of the JWTs that are accepted besides our own tokens, exactly as in `iss`; none are if unset."""
 
     oidc_audience: str | None = None
     """What names this service in `aud`; required with an issuer."""
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     oidc_algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = Field(
         default=("RS256", "ES256", "EdDSA"), min_length=1
     )
-    """Of signatures, with spaces between."""
+    """Algorithms of signatures, with spaces between."""
 
     oidc_tenant_claim: str = Field(default="tenant", min_length=1)
     """The claim that names the tenant, or a JSON pointer like `/org/name` into one."""
@@ -182,36 +182,36 @@ class Settings(BaseSettings):
 
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     """Addresses or networks of reverse proxies, with spaces between, whose `X-Forwarded-For` says who calls: the
-    address in the audit log. Networks of callers do not belong here: who is believed can give any address. Nobody's is
+    address in the audit log. Do not list callers' networks: a trusted address can claim any client address. Nobody's is
     believed if unset."""
 
     port: int = Field(default=8080, ge=0, le=65535)
-    """Of the service; 0 takes any free one."""
+    """Port the service listens on; 0 takes any free one."""
 
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
-    """Of the measurements, which are at `/metrics` of the service itself if unset."""
+    """Port of the measurements, which are at `/metrics` of the service itself if unset."""
 
     operations: PositiveInt = 8
     """Requests worked on at a time, each in a thread with a decoded image or several."""
 
     queue_limit: PositiveInt = 32
-    """Of those worked on, the requests that may wait for the device, or be on a Ray cluster; beyond it the answer is
-    429."""
+    """Requests that may wait for the device (or be in flight on Ray), out of those being worked on; above it 429."""
 
     admitted: PositiveInt = 32
     """Requests at a time, those that upload among them; beyond it the answer is 429."""
 
     max_upload_bytes: PositiveInt = 64 << 20
-    """Of a request body or a file. A larger result is refused: it could not be recovered."""
+    """Bytes of a request body or a file. A larger result is refused: it could not be recovered."""
 
     max_pixels: PositiveInt = 100_000_000
-    """Of an image, width times height."""
+    """Pixels of an image, width times height."""
 
     max_faces: PositiveInt = 100
-    """That are replaced in one image."""
+    """Faces that are replaced in one image."""
 
     requests_per_minute: PositiveInt | None = None
-    """Of each caller, counted in the database for all replicas; beyond it the answer is 429. No limit if unset."""
+    """Requests of each caller in a minute, counted in the database for all replicas; beyond it the answer is 429. No
+    limit if unset."""
 
     idempotency_retention: int = Field(default=24 * 3600, ge=600, le=30 * 24 * 3600)
     """Seconds for which an answer is kept, to be given again under its `Idempotency-Key`."""
@@ -227,7 +227,7 @@ class Settings(BaseSettings):
     all replicas; or `vault`, a key of its transit engine."""
 
     audit_vault_mount: str = "visard-audit"
-    """Of that transit engine, best one of its own."""
+    """Mount of that transit engine, best one of its own."""
 
     audit_vault_key: str = "checkpoints"
     """The name of the key there, of type ed25519; its first version signs."""
@@ -259,6 +259,12 @@ class Settings(BaseSettings):
     def _words(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("vault_kv_mount", "vault_kv_path", "vault_transit_mount", "vault_auth_mount", "audit_vault_mount")
+    @classmethod
+    def _without_outer_slashes(cls, path: str | None) -> str | None:
+        # Vault writes mounts with one behind them; in the middle of a URL it would be one too many.
+        return path and path.strip("/")
+
     @field_validator("oidc_jwks_url")
     @classmethod
     def _is_safe(cls, url: str | None) -> str | None:
@@ -287,16 +293,3 @@ class Settings(BaseSettings):
 
 def _where(location: tuple[int | str, ...]) -> str:
     return f"{variable(str(location[0]))}: " if location else ""
-
-
-def made_home(settings: Settings) -> Path:
-    """The home directory, made if it is missing.
-
-    Raises:
-        HomeUnusable: it cannot be made, or is no directory.
-    """
-    try:
-        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise HomeUnusable("VISARD_HOME cannot be made or is no directory") from error
-    return settings.home

@@ -3,11 +3,12 @@
 from contextlib import ExitStack
 
 from service.audit.signing import Signer, load_or_create_signing_key, load_signing_key
+from service.home import made_home
 from service.keys.vault_renewal import Renewal
 from service.keys.vault_signer import VaultSigner
 from service.keys.vault_signing import SigningLayout
 from service.keystore import open_vault
-from service.settings import Settings, made_home
+from service.settings import Settings
 
 _FILE = "audit-signing-key.pem"
 _SHARE = 1 / 4
@@ -42,7 +43,7 @@ def signing_layout(settings: Settings) -> SigningLayout | None:
     """Where in Vault the key is; None if it is a file."""
     if settings.audit_signer == "file":
         return None
-    return SigningLayout(settings.audit_vault_mount.strip("/"), settings.audit_vault_key)
+    return SigningLayout(settings.audit_vault_mount, settings.audit_vault_key)
 
 
 def audit_public_key(settings: Settings) -> bytes | None:

@@ -65,8 +65,8 @@ class ApprovalStore:
             case: in which case.
             but: the subject of the attempt: nobody approves their own.
             attempt: its id.
-            once: whether an approval that was used before counts no more. One that may be used again is never given
-                back: should it count once later, it has been used.
+            once: only an unused approval counts. Otherwise a used one counts too and is never released, so that it
+                stays used if the policy later changes to ``once``.
         """
         meant = _table.c.record == record if case is None else or_(_table.c.record == record, _table.c.case == case)
         now = self._now()

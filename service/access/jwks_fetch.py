@@ -2,19 +2,12 @@
 
 import time
 import urllib.request
-from http.client import HTTPMessage
-from typing import IO
+
+from service.transport import bare_opener
 
 MAX_BYTES = 256 << 10
 
 _CHUNK = 16 << 10
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> None:
-        """The keys come from where the operator said, and from nowhere else."""
 
 
 def fetch_jwks(url: str, timeout_s: float) -> bytes:
@@ -30,7 +23,7 @@ def fetch_jwks(url: str, timeout_s: float) -> bytes:
     end = time.monotonic() + timeout_s
     request = urllib.request.Request(url, headers={"Accept": "application/jwk-set+json, application/json"})  # noqa: S310
     body = bytearray()
-    with urllib.request.build_opener(_NoRedirects).open(request, timeout=timeout_s) as answer:
+    with bare_opener(proxies=True).open(request, timeout=timeout_s) as answer:
         while chunk := answer.read1(_CHUNK):
             body += chunk
             if len(body) > MAX_BYTES:

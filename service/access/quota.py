@@ -11,10 +11,9 @@ import time
 from collections.abc import Callable
 
 from sqlalchemy import Connection, Engine, case, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.access.principal import Principal
-from service.database.engine import writing
+from service.database.engine import insertion, writing
 from service.database.tables import quotas
 from service.errors import RateExceeded
 
@@ -60,9 +59,8 @@ class Quota:
 
     def _paid(self, connection: Connection, key: bytes, now: int) -> bool:
         """One statement, so that of two replicas at once both are counted."""
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         then = case((quotas.c.paid_until > now, quotas.c.paid_until), else_=now) + self._share
-        statement = dialect.insert(quotas).values(id=key, paid_until=now + self._share)
+        statement = insertion(connection, quotas).values(id=key, paid_until=now + self._share)
         statement = statement.on_conflict_do_update(
             index_elements=[quotas.c.id], set_={"paid_until": then}, where=then <= now + _MINUTE
         )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.access.principal import Principal
 from service.api.accept import wants_json
-from service.api.answers import AnonymizedImage, ReplacedFace
+from service.api.answers import AnonymizedImage, ReplacedFace, json_response
 from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
 from service.api.forms import AnonymizeForm
@@ -16,8 +16,8 @@ from service.api.multipart import Form, read_form
 from service.api.once import HEADER, PATTERN, REPLAYED, Once, answered_once, digest_of, key_of
 from service.api.openapi import binary, header, header_parameter, operation
 from service.api.problems import ANONYMIZE
-from service.errors import CallerGone
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
+from service.operations.presence import require_caller
 
 router = APIRouter(tags=["images"])
 
@@ -70,8 +70,7 @@ def _carry_out(
     form: Form, choices: AnonymizeForm, as_json: bool, desk: Desk, principal: Principal, gone: threading.Event
 ) -> tuple[Response, bool]:
     """The answer, and whether it may be kept: without a record it may show the caller's faces as they are."""
-    if gone.is_set():
-        raise CallerGone("the caller did not wait for the answer")
+    require_caller(gone)
     ask = AnonymizeRequest(tenant=principal.tenant, **dict(choices))
     made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
     desk.metrics.handled("anonymize", len(made.faces))
@@ -89,4 +88,4 @@ def _json(made: Anonymized) -> Response:
     faces = [ReplacedFace(box=face.box, confidence=face.confidence, scale=face.scale) for face in made.faces]
     image = base64.b64encode(made.data).decode()
     answer = AnonymizedImage(record=made.record, faces=faces, format=made.format, image=image)
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return json_response(answer)

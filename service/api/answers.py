@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
+from fastapi import Response
 from pydantic import BaseModel, Field
 
 from service.api.examples import A_BOX, A_CASE, A_TIME, AN_ID
@@ -11,6 +12,11 @@ from service.custodian import Custodian
 from service.faces.detection import Box
 from service.imaging import OutputFormat
 from service.operations.erase import Erased
+
+
+def json_response(model: BaseModel, status: int = 200) -> Response:
+    """An answer that says what ``model`` holds."""
+    return Response(model.model_dump_json(), status, media_type="application/json")
 
 
 class Approved(BaseModel):

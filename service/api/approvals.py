@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.access.approvals import Approval
 from service.access.principal import Principal, Scope
-from service.api.answers import Approved
+from service.api.answers import Approved, json_response
 from service.api.attempts import client_of
 from service.api.desk import AtDesk
 from service.api.forms import ApprovalForm
@@ -49,7 +49,7 @@ async def approve_recovery(request: Request, desk: AtDesk, principal: MayApprove
         # Found before the operation leaves its own entry.
         await _allowed.log(request, desk, principal, error)
         raise
-    return Response(_answer(made).model_dump_json(), 201, media_type="application/json")
+    return json_response(_answer(made), 201)
 
 
 def _answer(made: Approval) -> Approved:

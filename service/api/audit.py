@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 
+from service.api.answers import json_response
 from service.api.audit_schemas import (
     ConsistencyProof,
     ConsistencyQuery,
@@ -110,7 +111,7 @@ async def get_inclusion(
     """Answer with the hashes from the entry to the root."""
     index, size = query.index, query.size
     hashes = await _read(request, desk, lambda: desk.parts.proofs.inclusion(principal.tenant, index, size))
-    return _answer(InclusionProof(index=index, size=size, hashes=list(map(_base64, hashes))))
+    return json_response(InclusionProof(index=index, size=size, hashes=list(map(_base64, hashes))))
 
 
 @router.get(
@@ -125,7 +126,7 @@ async def get_consistency(
     """Answer with the hashes that both roots are made of."""
     first, second = query.first, query.second
     hashes = await _read(request, desk, lambda: desk.parts.proofs.consistency(principal.tenant, first, second))
-    return _answer(ConsistencyProof(first=first, second=second, hashes=list(map(_base64, hashes))))
+    return json_response(ConsistencyProof(first=first, second=second, hashes=list(map(_base64, hashes))))
 
 
 async def _read(request: Request, desk: Desk, call: Callable[[], _T]) -> _T:
@@ -135,7 +136,7 @@ async def _read(request: Request, desk: Desk, call: Callable[[], _T]) -> _T:
 
 
 def _page(entries: Iterable[StoredEntry], cursor: str | None) -> Response:
-    return _answer(EntryPage(entries=list(map(_logged, entries)), next=cursor))
+    return json_response(EntryPage(entries=list(map(_logged, entries)), next=cursor))
 
 
 def _logged(entry: StoredEntry) -> LoggedEntry:
@@ -150,7 +151,3 @@ def _logged(entry: StoredEntry) -> LoggedEntry:
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _answer(model: BaseModel) -> Response:
-    return Response(model.model_dump_json(), media_type="application/json")

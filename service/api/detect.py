@@ -4,15 +4,15 @@ import threading
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.answers import Found, FoundFace
+from service.api.answers import Found, FoundFace, json_response
 from service.api.auth import MayAnonymize
 from service.api.desk import AtDesk, Desk
 from service.api.forms import DetectForm
 from service.api.multipart import Form, read_form
 from service.api.openapi import operation
 from service.api.problems import DETECT
-from service.errors import CallerGone
 from service.operations.detect import detect
+from service.operations.presence import require_caller
 
 router = APIRouter(tags=["images"])
 
@@ -36,9 +36,8 @@ async def detect_faces(request: Request, desk: AtDesk, principal: MayAnonymize) 
 
 
 def _carry_out(form: Form, choices: DetectForm, desk: Desk, gone: threading.Event) -> Response:
-    if gone.is_set():
-        raise CallerGone("the caller did not wait for the answer")
+    require_caller(gone)
     found = detect(form.image, desk.parts, choices.min_confidence)
     desk.metrics.handled("detect", len(found))
     answer = Found(faces=[FoundFace(box=face.box, confidence=face.confidence) for face in found])
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return json_response(answer)

@@ -1,4 +1,4 @@
-"""What ends before it begins, of somebody known, on routes whose every use is audited."""
+"""Requests by a known caller that fail before the operation starts, on routes where every use is audited."""
 
 import asyncio
 from abc import ABC, abstractmethod

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from service.access.principal import Principal, Scope
-from service.api.answers import ErasedRecord, KnownRecord
+from service.api.answers import ErasedRecord, KnownRecord, json_response
 from service.api.attempts import client_of
 from service.api.desk import AtDesk
 from service.api.examples import AN_ID
@@ -65,7 +65,7 @@ async def get_record(request: Request, desk: AtDesk, principal: MayInspect, reco
         exact_copy=stored.seal is not None,
         pixels_sha256=stored.pixels_digest.hex(),
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return json_response(answer)
 
 
 @router.delete(
@@ -81,7 +81,7 @@ async def erase_record(request: Request, desk: AtDesk, principal: MayErase, reco
         desk.workers.admit(request)
         ask = _about(record, request, principal)
     what = await desk.workers.run(request, lambda _: erase(ask, desk.parts))
-    return Response(ErasedRecord(record=ask.record, erased=what).model_dump_json(), media_type="application/json")
+    return json_response(ErasedRecord(record=ask.record, erased=what))
 
 
 def _about(record: str, request: Request, principal: Principal) -> RecordRequest:

@@ -15,8 +15,9 @@ from service.api.logged import AllowedAndLogged, Read
 from service.api.multipart import Form, read_form
 from service.api.openapi import binary, header, operation
 from service.api.problems import RECOVER
-from service.errors import BadInput, RecordUnknown, Refused, TenantUnknown
+from service.errors import RecordUnknown, TenantUnknown
 from service.operations.recover import RecoverRequest, recover
+from service.operations.verdict import verdict
 
 router = APIRouter(tags=["images"])
 
@@ -86,7 +87,7 @@ def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Even
         desk.metrics.recovery("denied")
         raise RecordUnknown("no record of this image was found") from error
     except Exception as error:
-        desk.metrics.recovery(_outcome(error))
+        desk.metrics.recovery(verdict(error)[0].value)
         raise
     desk.metrics.recovery("granted", answer.fidelity)
     desk.metrics.handled("recover", answer.faces)
@@ -98,9 +99,3 @@ def _carry_out(form: Form, ask: RecoverRequest, desk: Desk, gone: threading.Even
     if answer.confidence is not None:
         headers["X-Visard-Confidence"] = f"{answer.confidence:.2f}"
     return Response(answer.data, headers=headers, media_type=f"image/{answer.format}")
-
-
-def _outcome(error: Exception) -> str:
-    if isinstance(error, BadInput):
-        return "invalid"
-    return "denied" if isinstance(error, Refused) else "failed"

@@ -1,4 +1,7 @@
-"""How often one caller is refused in a minute: each is written down, beyond so many only how many there were."""
+"""Rate limit for logged refusals.
+
+Up to a limit per caller and minute each is logged individually; beyond it only the count is.
+"""
 
 import math
 import threading

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class Workers:
     """Five pools, none of which waits for another.
 
-    Operations; look-ups; what refusals leave in the log; other people's servers; what answers leave to be done.
+    Operations; database look-ups; audit entries for refusals; identity providers; work left after an answer.
 
     Admission is bounded too, from the first byte of an upload to the last of the answer: what is admitted
     holds an image in memory.

@@ -19,14 +19,14 @@ from service.errors import AuditTampered
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An entry to be added; see ``AuditEntry``.
+    """An entry to be added.
 
     Attributes:
         tenant: whose log it goes into.
-        attempt: what it belongs to.
+        attempt: the attempt it belongs to.
         kind: what it is about.
         time: timezone-aware.
-        body: canonical bytes.
+        body: UTF-8 JSON, exactly as it is committed: see ``entry_body``.
     """
 
     tenant: str
@@ -58,14 +58,14 @@ class Added:
     refused: tuple[NewEntry, ...] = ()
 
 
-def add(connection: Connection, entry: NewEntry, prefix: str, signer: Signer) -> str:
+def add(connection: Connection, entry: NewEntry, signer: Signer) -> str:
     """Add an entry to its log; returns the checkpoint signed with it.
 
     Raises:
         AuditTampered: the log is not as it was signed.
         Unavailable: the signer does not answer.
     """
-    receipt = extend(connection, entry.tenant, origin_of(prefix, entry.tenant), entry.body, signer)
+    receipt = extend(connection, entry.tenant, origin_of(entry.tenant), entry.body, signer)
     connection.execute(
         insert(audit_entries).values(
             tenant=entry.tenant,
@@ -81,9 +81,7 @@ def add(connection: Connection, entry: NewEntry, prefix: str, signer: Signer) ->
     return receipt.checkpoint
 
 
-def add_denial(
-    connection: Connection, denial: NewEntry, notices: Sequence[NewEntry], prefix: str, signer: Signer
-) -> Added:
+def add_denial(connection: Connection, denial: NewEntry, notices: Sequence[NewEntry], signer: Signer) -> Added:
     """Add a denial and the notices of it in one transaction.
 
     Whoever was denied must not learn from the time it takes, or from the answer, whether somebody was told. So
@@ -98,15 +96,15 @@ def add_denial(
     # Everybody locks the heads of logs in the same order: nobody waits in a circle.
     for entry in sorted((denial, *notices), key=lambda entry: entry.tenant):
         if entry is denial:
-            notes[entry.tenant] = add(connection, entry, prefix, signer)
+            notes[entry.tenant] = add(connection, entry, signer)
             continue
         try:
             with connection.begin_nested():
-                notes[entry.tenant] = add(connection, entry, prefix, signer)
+                notes[entry.tenant] = add(connection, entry, signer)
         except (AuditTampered, DBAPIError):
             refused.append(entry)
     if not notices:
-        _pretend(connection, denial, prefix, signer)
+        _pretend(connection, denial, signer)
     return Added(notes, tuple(refused))
 
 
@@ -123,8 +121,11 @@ class _Blank:
     def sign(self, message: bytes) -> bytes:
         return self._signer.sign(b"no checkpoint\n" + message)
 
+    def check(self) -> None:
+        self._signer.check()
 
-def _pretend(connection: Connection, denial: NewEntry, prefix: str, signer: Signer) -> None:
+
+def _pretend(connection: Connection, denial: NewEntry, signer: Signer) -> None:
     savepoint = connection.begin_nested()
-    add(connection, replace(denial, kind=Kind.FOREIGN_ATTEMPT, attempt=uuid4()), prefix, _Blank(signer))
+    add(connection, replace(denial, kind=Kind.FOREIGN_ATTEMPT, attempt=uuid4()), _Blank(signer))
     savepoint.rollback()

@@ -15,7 +15,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 
 @dataclass(slots=True)
 class _Waiting:
-    """A checkpoint; ``pause_s`` since it last failed, 0 if it did not, and from when on it is tried again."""
+    """A waiting checkpoint.
+
+    Attributes:
+        pause_s: current back-off, 0 if the last try did not fail.
+        due: monotonic time of the next try.
+    """
 
     size: int
     note: str
@@ -109,29 +114,6 @@ class BackgroundShipper:
             one.pause_s = one.due = 0.0
             if one.size == size:
                 del self._waiting[tenant]
-
-
-class ShipToAll:
-    """Several places, each of them tried whatever happens at the others."""
-
-    def __init__(self, shippers: Sequence[Shipper]) -> None:
-        self._shippers = tuple(shippers)
-
-    def ship(self, tenant: str, note: str) -> None:
-        """Ship to each.
-
-        Raises:
-            CheckpointNotShipped: by the first that failed.
-        """
-        failed: list[Exception] = []
-        for shipper in self._shippers:
-            try:
-                shipper.ship(tenant, note)
-            except Exception as error:  # noqa: BLE001
-                # The others still have to get it.
-                failed.append(error)
-        if failed:
-            raise failed[0]
 
 
 class PersistentShipper:

@@ -4,7 +4,7 @@ A checkpoint is the text
 
     <origin> LF <size> LF <base64 of the root> LF LF — <origin> <base64 of key hash and signature> LF
 
-and the origin, ``<prefix>/<tenant>``, is the name of the signing key as well.
+and the origin, ``visard/<tenant>``, is the name of the signing key as well.
 """
 
 import base64
@@ -21,21 +21,20 @@ from service.audit.signing import Signer
 from service.audit.tree import HASH_BYTES
 from service.errors import CheckpointInvalid
 
-DEFAULT_PREFIX = "visard"
-
+_PREFIX = "visard"
 _ED25519 = b"\x01"
 _KEY_HASH_BYTES = 4
 _ORIGIN = re.compile(r"[^\s+]+")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
-def origin_of(prefix: str, tenant: str) -> str:
+def origin_of(tenant: str) -> str:
     """The origin of a tenant's log.
 
     Raises:
         ValueError: it would hold white space or a plus sign, which a note does not allow in a name.
     """
-    origin = f"{prefix}/{tenant}"
+    origin = f"{_PREFIX}/{tenant}"
     if not _ORIGIN.fullmatch(origin):
         raise ValueError("the origin of a log holds neither white space nor '+'")
     return origin

@@ -10,7 +10,7 @@ from service.audit.checkpoint import Checkpoint
 from service.audit.head import split_hashes
 from service.audit.stored import StoredEntry, raw_columns, read_entry
 from service.audit.tree import CompactRange, leaf_hash
-from service.database.engine import snapshot
+from service.database.engine import by_portions, snapshot
 from service.database.tables import audit_entries
 
 
@@ -48,8 +48,7 @@ class StoredHistory:
         entry = audit_entries.c
         between = (entry.tenant == tenant, entry.index >= earlier.size, entry.index < later.size)
         query = select(*raw_columns(audit_entries)).where(*between).order_by(entry.index)
-        query = query.execution_options(yield_per=500)
-        with snapshot(self._engine) as connection, connection.execute(query) as result:
+        with snapshot(self._engine) as connection, connection.execute(by_portions(query)) as result:
             return _lead(map(read_entry, result.mappings()), earlier, later)
 
 

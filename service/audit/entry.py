@@ -145,31 +145,6 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """A committed entry with its receipt.
-
-    Attributes:
-        tenant: whose log it is in.
-        index: place in that log, from 0, without gaps.
-        attempt: the attempt it belongs to.
-        kind: what it is about.
-        time: UTC.
-        body: UTF-8 JSON, exactly as committed.
-        proof: inclusion proof in the tree that ends with this entry, hashes one after the other, the lowest first.
-        checkpoint: signed note over that tree.
-    """
-
-    tenant: str
-    index: int
-    attempt: UUID
-    kind: str
-    time: datetime
-    body: bytes
-    proof: bytes
-    checkpoint: str
-
-
 def entry_body(tenant: str, kind: Kind, attempt: UUID, time: datetime, fields: Mapping[str, Value]) -> bytes:
     """The canonical bytes of an entry: RFC 8785.
 

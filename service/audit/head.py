@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from service.audit.checkpoint import Checkpoint, SignedCheckpoint, sign_checkpoint
 from service.audit.signing import Signer
 from service.audit.tree import HASH_BYTES, CompactRange, leaf_hash
+from service.database.engine import insertion
 from service.database.tables import audit_heads
 from service.errors import AuditTampered, CheckpointInvalid
 
@@ -70,9 +70,8 @@ def _locked_tree(connection: Connection, tenant: str, origin: str, signer: Signe
 
 
 def _plant(connection: Connection, tenant: str, origin: str, signer: Signer) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     note = sign_checkpoint(Checkpoint(origin, 0, CompactRange().root()), signer)
-    first = dialect.insert(audit_heads).values(tenant=tenant, size=0, edge=b"", checkpoint=note)
+    first = insertion(connection, audit_heads).values(tenant=tenant, size=0, edge=b"", checkpoint=note)
     connection.execute(first.on_conflict_do_nothing())
 
 

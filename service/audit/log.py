@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Engine, select
 
 from service.audit import leases
 from service.audit.appending import Added, NewEntry, add, add_denial
-from service.audit.checkpoint import DEFAULT_PREFIX
-from service.audit.entry import AuditEntry, Kind, Outcome, RecoveryAttempt, Result, Value
+from service.audit.entry import Kind, Outcome, RecoveryAttempt, Result, Value
 from service.audit.shipping import Shipper
 from service.audit.signing import Signer
 from service.database.engine import transaction, writing
@@ -43,22 +42,16 @@ class AuditLog:
         signer: Signer,
         shipper: Shipper | None = None,
         *,
-        timeout: float | None = None,
-        prefix: str = DEFAULT_PREFIX,
         on_failed_shipping: Callable[[Exception], None] = log_failed_shipping,
     ) -> None:
         """Append to the logs in a database.
 
         Args:
-            timeout: seconds after which the database is given up; the engine's patience by default.
-            prefix: of the logs' origins.
             on_failed_shipping: told of every checkpoint that did not get out; the entry is committed all the same.
         """
         self._engine = engine
         self._signer = signer
         self._shipper = shipper
-        self._timeout = timeout
-        self._prefix = prefix
         self._on_failed_shipping = on_failed_shipping
 
     def intend(self, attempt: RecoveryAttempt) -> None:
@@ -70,7 +63,7 @@ class AuditLog:
         entry = NewEntry.of(attempt.tenant, Kind.INTENT, attempt.id, attempt.time, attempt.fields())
         with self._writing("the audit log cannot be written: nothing was recovered") as connection:
             leases.begin(connection, attempt.id, attempt.time + attempt.lease)
-            note = add(connection, entry, self._prefix, self._signer)
+            note = add(connection, entry, self._signer)
         self._ship(entry.tenant, note)
 
     @contextmanager
@@ -92,7 +85,7 @@ class AuditLog:
         with self._writing(_WITHHELD) as connection:
             leases.end(connection, outcome.attempt)
             entry = _end_of(connection, outcome)
-            note = add(connection, entry, self._prefix, self._signer)
+            note = add(connection, entry, self._signer)
         self._ship(entry.tenant, note)
 
     def conclude_denied(self, outcome: Outcome, notices: Sequence[NewEntry]) -> Rest:
@@ -104,7 +97,7 @@ class AuditLog:
         with self._writing(_WITHHELD) as connection:
             leases.end(connection, outcome.attempt)
             entry = _end_of(connection, outcome)
-            added = add_denial(connection, entry, notices, self._prefix, self._signer)
+            added = add_denial(connection, entry, notices, self._signer)
         return self._rest(entry.tenant, added)
 
     def append(self, tenant: str, kind: Kind, attempt: UUID, fields: Mapping[str, Value], time: datetime) -> None:
@@ -123,7 +116,7 @@ class AuditLog:
             AuditUnavailable: it is not committed.
         """
         with self._writing(_UNWRITTEN) as connection:
-            note = add(connection, entry, self._prefix, self._signer)
+            note = add(connection, entry, self._signer)
         self._ship(entry.tenant, note)
 
     def commit_denied(self, denial: NewEntry, notices: Sequence[NewEntry]) -> Rest:
@@ -133,7 +126,7 @@ class AuditLog:
             AuditUnavailable: it is not committed.
         """
         with self._writing(_UNWRITTEN) as connection:
-            added = add_denial(connection, denial, notices, self._prefix, self._signer)
+            added = add_denial(connection, denial, notices, self._signer)
         return self._rest(denial.tenant, added)
 
     def expired(self, now: datetime) -> list[UUID]:
@@ -158,27 +151,14 @@ class AuditLog:
             if not leases.end_expired(connection, attempt, now) or _has_ended(connection, attempt):
                 return False
             entry = _end_of(connection, outcome)
-            note = add(connection, entry, self._prefix, self._signer)
+            note = add(connection, entry, self._signer)
             release(connection, attempt)
         self._ship(entry.tenant, note)
         return True
 
-    def entries(self, tenant: str, limit: int, after: int | None = None) -> list[AuditEntry]:
-        """At most ``limit`` entries of one tenant, oldest first, those behind index ``after``.
-
-        Raises:
-            DatabaseUnavailable: it did not answer.
-        """
-        query = select(audit_entries).where(audit_entries.c.tenant == tenant)
-        if after is not None:
-            query = query.where(audit_entries.c.index > after)
-        with transaction(self._engine) as connection:
-            rows = connection.execute(query.order_by(audit_entries.c.index).limit(limit)).all()
-        return [AuditEntry(**row._mapping) for row in rows]
-
     @contextmanager
     def _writing(self, otherwise: str) -> Iterator[Connection]:
-        with _or_unavailable(otherwise), writing(self._engine, self._timeout) as connection:
+        with _or_unavailable(otherwise), writing(self._engine) as connection:
             yield connection
 
     def _rest(self, tenant: str, added: Added) -> Rest:

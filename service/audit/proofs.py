@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, select
 
 from service.audit.tree import consistency_proof, inclusion_proof, leaf_hash
-from service.database.engine import snapshot
+from service.database.engine import by_portions, snapshot
 from service.database.tables import audit_entries, audit_heads
 from service.errors import AuditRangeInvalid
 
@@ -53,7 +53,7 @@ class AuditProofs:
         entry = audit_entries.c
         query = select(entry.body).where(entry.tenant == tenant, entry.index < size).order_by(entry.index)
         with snapshot(self._engine) as connection:
-            bodies = connection.execute(query.execution_options(yield_per=500)).scalars()
+            bodies = connection.execute(by_portions(query)).scalars()
             leaves = [leaf_hash(body) for body in bodies]
         if len(leaves) != size:
             raise AuditRangeInvalid("the log does not have so many entries")

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -90,6 +90,29 @@ class FileShipper:
 
     def _file(self, tenant: str, suffix: str) -> Path:
         return self._directory / f"{tenant}{suffix}"
+
+
+class ShipToAll:
+    """Several places, each of them tried whatever happens at the others."""
+
+    def __init__(self, shippers: Sequence[Shipper]) -> None:
+        self._shippers = tuple(shippers)
+
+    def ship(self, tenant: str, note: str) -> None:
+        """Ship to each.
+
+        Raises:
+            CheckpointNotShipped: by the first that failed.
+        """
+        failed: list[Exception] = []
+        for shipper in self._shippers:
+            try:
+                shipper.ship(tenant, note)
+            except Exception as error:  # noqa: BLE001
+                # The others still have to get it.
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
 
 def _read(path: Path) -> Checkpoint | None:

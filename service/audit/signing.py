@@ -36,6 +36,13 @@ class Signer(Protocol):
             Unavailable: the key does not answer.
         """
 
+    def check(self) -> None:
+        """Let pass a key that could sign now.
+
+        Raises:
+            Unavailable: it could not.
+        """
+
 
 class LocalSigner:
     """A key in memory, from a file."""
@@ -51,6 +58,9 @@ class LocalSigner:
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes of the signature."""
         return self._key.sign(message)
+
+    def check(self) -> None:
+        """It always could."""
 
 
 def load_signing_key(path: Path) -> LocalSigner | None:

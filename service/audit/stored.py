@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Engine, RowMapping, Table, select, type_co
 from sqlalchemy.types import NullType
 
 from service.audit.entry import instant
-from service.database.engine import snapshot
+from service.database.engine import by_portions, snapshot
 from service.database.tables import audit_entries, audit_heads
 
 UNREADABLE = "unreadable"
@@ -75,7 +75,7 @@ def stored_log(engine: Engine, tenant: str) -> Iterator[StoredLog]:
     newest = select(*raw_columns(audit_heads)).where(audit_heads.c.tenant == tenant)
     with snapshot(engine) as connection:
         head = connection.execute(newest).mappings().first()
-        rows = connection.execute(query.execution_options(yield_per=500)).mappings()
+        rows = connection.execute(by_portions(query)).mappings()
         entries = (read_entry(row) for row in rows)
         if head is None:
             yield StoredLog(tenant, entries, None)

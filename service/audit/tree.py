@@ -140,7 +140,10 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
 
 
 def verify_consistency(first: int, second: int, proof: Sequence[bytes], first_root: bytes, second_root: bytes) -> bool:
-    """Whether the tree of size ``first`` is a prefix of the tree of size ``second``."""
+    """Whether the tree of size ``first`` is a prefix of the tree of size ``second``.
+
+    The auditor's half: the service only makes such proofs, and whoever checks them may use this.
+    """
     if not 0 <= first <= second:
         return False
     if first == second:

@@ -7,6 +7,7 @@ from urllib.error import HTTPError
 
 from service.audit.shipping import SUFFIX
 from service.errors import CheckpointNotShipped, CheckpointUrlInvalid
+from service.transport import bare_opener
 
 _TIMEOUT_S = 5.0
 _CONTRADICTIONS = (409, 412)
@@ -39,15 +40,7 @@ class UrlShipper:
         self._headers = {"Content-Type": "text/plain; charset=utf-8"}
         if token is not None:
             self._headers["Authorization"] = f"Bearer {token}"
-        # No handler for redirects, proxies or other schemes: the checkpoint goes where it was said, or nowhere.
-        self._opener = urllib.request.OpenerDirector()
-        for handler in (
-            urllib.request.HTTPHandler,
-            urllib.request.HTTPSHandler,
-            urllib.request.HTTPDefaultErrorHandler,
-            urllib.request.HTTPErrorProcessor,
-        ):
-            self._opener.add_handler(handler())
+        self._opener = bare_opener(proxies=False)
 
     def ship(self, tenant: str, note: str) -> None:
         """Hand it over, or give up after seconds.

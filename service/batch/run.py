@@ -94,7 +94,11 @@ class Batch:
         return lost
 
     def _give_up(self, lost: list[tuple[Job, Lost | Faulted]], figures: Figures, faulted: dict[str, int]) -> None:
-        """Who kills whoever works on it has failed, and who faults while others are drawn; the rest waits."""
+        """Mark an image failed if it repeatedly killed its worker, or faulted while others succeeded.
+
+        Raises:
+            EngineUnavailable: others are left for another run.
+        """
         left = []
         for job, outcome in lost:
             if outcome.reason is None:

@@ -123,7 +123,7 @@ class RayRoom:
                     results = self._asked(direction, digest, plan, tuple(tasks))
                 except RayActorError:
                     continue
-                self._observer.solved(time.perf_counter() - began)
+                self._observer.spent("solve", time.perf_counter() - began)
                 return results
         raise EngineUnavailable("one replica after the other died of a request")
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from service.assembly import open_approving
+from service.assembly import open_books
 from service.commands.expiry import Expiry
 from service.commands.operator import operator
 from service.operations.approve import ApproveRequest
@@ -28,7 +28,7 @@ def approve(tenant: str, record: UUID | None, case: str | None, reason: str, exp
     tenant's policy.
     """
     ask = ApproveRequest(tenant=tenant, subject=operator(), record=record, case=case, reason=reason, expires=expires)
-    with open_approving(Settings()) as books:
+    with open_books(Settings()) as books:
         books.tenants.get(tenant)
         made = approve_recovery(ask, books)
     until = made.expires.isoformat(timespec="seconds")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from service.audit.checkpoint import DEFAULT_PREFIX, SignedCheckpoint, origin_of
+from service.audit.checkpoint import SignedCheckpoint, origin_of
 from service.audit.export import export_lines, read_export
 from service.audit.shipping import SUFFIX
 from service.audit.signing import public_pem, read_public_pem
@@ -62,14 +62,11 @@ def public_key() -> None:
 @click.option("--checkpoint", type=_file, help="A checkpoint kept outside the database, or a folder of them.")
 @click.option("--export", "exported", type=_file, help="An export instead of the database.")
 @click.option("--public-key", "pem", type=_file, help="PEM; the signing key of this installation if not given.")
-@click.option("--prefix", default=DEFAULT_PREFIX, show_default=True, help="Of the logs' origins.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
-def verify(
-    tenant: str | None, checkpoint: Path | None, exported: Path | None, pem: Path | None, prefix: str, as_json: bool
-) -> int:
+def verify(tenant: str | None, checkpoint: Path | None, exported: Path | None, pem: Path | None, as_json: bool) -> int:
     """Recompute every log and compare it with what was signed; exit code 1 if anything was tampered with."""
     key = _key(pem)
-    outside = _outside(checkpoint, prefix)
+    outside = _outside(checkpoint)
     names = _names(tenant, exported, outside)
     if checkpoint is not None and not outside.keys() & set(names):
         # Exit code 0 would say that the log was compared with what is kept outside.
@@ -77,7 +74,7 @@ def verify(
     found: dict[str, list[Finding]] = {}
     for name in names:
         with _log(name, exported) as log:
-            found[name] = verify_entries(log, origin_of(prefix, name), key, *outside.get(name, ()))
+            found[name] = verify_entries(log, origin_of(name), key, *outside.get(name, ()))
     intact = not any(f.severity is Severity.TAMPERING for findings in found.values() for f in findings)
     if as_json:
         logs = [{"tenant": name, "findings": [asdict(f) for f in findings]} for name, findings in found.items()]
@@ -118,7 +115,7 @@ def _exported(path: Path) -> StoredLog:
     return read_export(read_file(path).decode(errors="replace").splitlines())
 
 
-def _outside(path: Path | None, prefix: str) -> dict[str, list[str]]:
+def _outside(path: Path | None) -> dict[str, list[str]]:
     """Checkpoints kept outside, by tenant: there may be several of one."""
     if path is None:
         return {}
@@ -126,8 +123,8 @@ def _outside(path: Path | None, prefix: str) -> dict[str, list[str]]:
     for file in sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]:
         note = read_file(file).decode(errors="replace")
         origin = SignedCheckpoint.parse(note).checkpoint.origin
-        start, slash, tenant = origin.rpartition("/")
-        if not slash or start != prefix:
+        tenant = origin.rpartition("/")[2]
+        if origin != origin_of(tenant):
             raise CheckpointInvalid("the checkpoint belongs to a log of another origin")
         notes.setdefault(tenant, []).append(note)
     return notes

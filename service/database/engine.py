@@ -8,21 +8,24 @@ import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, func, make_url, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from service.database import patience as patient
 from service.errors import DatabaseUnavailable, DatabaseUrlInvalid
 
+_Query = TypeVar("_Query", bound=Select[Any])
 _log = logging.getLogger(__name__)
 
 POSTGRESQL = "postgresql+psycopg"
 SQLITE = "sqlite"
 
 _PATIENCE_S = 10
+_PORTION = 500
 _AGAIN_S = 0.02
 _BEGIN = "visard_begin"
 _NO_TRANSACTION = ""
@@ -142,6 +145,16 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         reading = engine.execution_options(isolation_level="REPEATABLE READ")
     with _translated(), _within(engine, each_s=_patience_of(engine)), reading.begin() as connection:
         yield connection
+
+
+def insertion(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT into ``table`` that may say what to do on a conflict: each database has its own."""
+    return sqlite.insert(table) if connection.dialect.name == SQLITE else postgresql.insert(table)
+
+
+def by_portions(query: _Query) -> _Query:
+    """A query whose rows are fetched as they are read, so that a long log does not lie in memory."""
+    return query.execution_options(yield_per=_PORTION)
 
 
 def settle_erasure(engine: Engine) -> None:

@@ -38,9 +38,9 @@ class Batch:
     def fill(self, queue: deque[Request]) -> None:
         """Seat faces of the requests in ``queue`` that want this network; who has seated all leaves the queue.
 
-        A seat goes to the request with the fewest, and of several to the one that got its last one longest ago. If
-        none is free, a request with two more than that gives one up, whose face goes on later: a photo of many
-        faces keeps nobody waiting.
+        A free seat goes to the request with the fewest seats; on a tie, to the one served longest ago. With no free
+        seat, a request that has at least two more gives one up, whose face resumes later: a photo of many faces keeps
+        nobody waiting.
         """
         while wanting := [request for request in queue if request.digest == self._digest]:
             request = min(wanting, key=lambda one: one.seats)

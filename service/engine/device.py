@@ -41,9 +41,9 @@ class Device:
 
     @property
     def alive(self) -> bool:
-        """Whether requests are taken on, or would be, with a prospect: some faults of a device never end.
+        """Whether new requests have a chance: not closed, and the last ``_HOPELESS`` evaluations did not all fail.
 
-        What is asked of it nevertheless is tried, and shows when it works again.
+        Some faults of a device never end. What is asked of it nevertheless is tried, and shows when it works again.
         """
         runs = self._thread is None or self._thread.is_alive()
         return runs and not self._closed and self._in_vain < _HOPELESS

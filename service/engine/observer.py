@@ -1,17 +1,16 @@
 """Who is told what the device does."""
 
-from typing import Protocol
+from typing import Literal, Protocol
+
+Phase = Literal["queue", "solve"]
+"""Until the first face of a request leaves the queue, and from then on until its last one arrives."""
 
 
 class Observer(Protocol):
     """Called on the device's thread; must not raise. What is about one request is told in its caller's context."""
 
-    def waited(self, seconds: float) -> None:
-        """The first face of a request left the queue."""
-        ...
-
-    def solved(self, seconds: float) -> None:
-        """The last face of a request arrived, so long after the first one had left the queue."""
+    def spent(self, phase: Phase, seconds: float) -> None:
+        """A phase of a request ended."""
         ...
 
     def evaluated(self, seconds: float, faces: int) -> None:
@@ -23,10 +22,7 @@ class Observer(Protocol):
 
 
 class _Nobody:
-    def waited(self, seconds: float) -> None:
-        pass
-
-    def solved(self, seconds: float) -> None:
+    def spent(self, phase: Phase, seconds: float) -> None:
         pass
 
     def evaluated(self, seconds: float, faces: int) -> None:

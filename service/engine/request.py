@@ -65,7 +65,7 @@ class Request:
         """Be on the device with one face or more; told again and again."""
         if not self._begun:
             self._begun = True
-            self._caller.run(self.observer.waited, self._lap())
+            self._caller.run(self.observer.spent, "queue", self._lap())
 
     def evaluated(self) -> None:
         """Tell the caller of an evaluation; if the caller raises, the request is over."""
@@ -80,7 +80,7 @@ class Request:
         self._ends[index] = end
         self._missing -= 1
         if not self._missing:
-            self._caller.run(self.observer.solved, self._lap())
+            self._caller.run(self.observer.spent, "solve", self._lap())
             with suppress(InvalidStateError):  # given up on at shutdown
                 self.result.set_result(self._ends)
 

@@ -169,12 +169,6 @@ class _Stopwatch:
         with self._lock:
             self.phases.setdefault(phase, []).append(seconds)
 
-    def waited(self, seconds: float) -> None:
-        self.spent("queue", seconds)
-
-    def solved(self, seconds: float) -> None:
-        self.spent("solve", seconds)
-
     def evaluated(self, seconds: float, faces: int) -> None:
         with self._lock:
             self.batches[faces] = self.batches.get(faces, 0) + 1

@@ -71,7 +71,7 @@ class VaultSession:
         raise KeysUnavailable(message)
 
     def read(self, request: Callable[[Client], _T]) -> _T:
-        """Carry out a request that no state can make a wrong one.
+        """Run a request that Vault cannot validly reject with 400, such as a read.
 
         Raises:
             VaultMissing, KeysForbidden, KeysUnavailable: as ``call``.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from service.core.scheme import levels_to_model
+from service.core.scheme import Plan, levels_to_model
 from service.core.solver import Progress
 from service.core.transform import Norms, Scheme
 from service.engine import FaceTask
@@ -173,8 +173,9 @@ def draw(
         return Drawn(Anonymized(file, output, None, ()), None, source)
     with timed(studio.observer, "key"):
         new = begin()
-    plain = [shows(found, face.box) for face in scene.faces]
-    return _draw_scene(picture, source, target, output, scene, plain, request, new, studio, progress)
+    plain = tuple(shows(found, face.box) for face in scene.faces)
+    job = _Job(picture, source, target, output, scene, plain, request, new)
+    return _draw_scene(job, studio, progress)
 
 
 def already_anonymized() -> AlreadyAnonymized:
@@ -182,68 +183,118 @@ def already_anonymized() -> AlreadyAnonymized:
     return AlreadyAnonymized("the image is already anonymized; ask for it to be done again if that is meant")
 
 
-def _draw_scene(
-    picture: Picture,
-    source: bytes,
-    target: Picture,
-    output: OutputFormat,
-    scene: NewScene,
-    plain: list[bool],
-    request: AnonymizeRequest,
-    new: NewImage,
-    studio: Studio,
-    progress: Progress | None,
-) -> Drawn:
-    bundle = scene.bundle
-    lossy = is_lossy(target, output)
-    depth = _depth(target.pixels)
-    plan = plan_for(bundle.manifest.numerics, request.scheme, lossy=lossy, depth=depth)
-    views = [view_face(target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An image whose faces are to be replaced.
+
+    Attributes:
+        picture: as it came in.
+        source: digest of its pixels.
+        target: the same at the depth of the output.
+        output: format of the file.
+        scene: the faces.
+        plain: of each of them whether the detector found it.
+        request: what the caller chose.
+        new: the keys.
+    """
+
+    picture: Picture
+    source: bytes
+    target: Picture
+    output: OutputFormat
+    scene: NewScene
+    plain: tuple[bool, ...]
+    request: AnonymizeRequest
+    new: NewImage
+
+    @property
+    def lossy(self) -> bool:
+        """Whether the file will not hold the pixels as they are made."""
+        return is_lossy(self.target, self.output)
+
+    @property
+    def depth(self) -> Literal[8, 16]:
+        """Bits per sample of the output."""
+        return _depth(self.target.pixels)
+
+    @property
+    def plan(self) -> Plan:
+        """How the faces are carried."""
+        numerics = self.scene.bundle.manifest.numerics
+        return plan_for(numerics, self.request.scheme, lossy=self.lossy, depth=self.depth)
+
+    def encoded(self, anonymized: Picture, record: bytes | None) -> bytes:
+        """The file."""
+        return encode(anonymized, format=self.output, record=record, metadata=self.request.metadata)
+
+    def answer(self, file: bytes, record: UUID | None) -> Anonymized:
+        """What the caller gets."""
+        return Anonymized(file, self.output, record, self.scene.faces)
+
+
+def _draw_scene(job: _Job, studio: Studio, progress: Progress | None) -> Drawn:
+    anonymized, strangers = _with_strangers(job, studio, progress)
+    if job.new.policy.irreversible:
+        with timed(studio.observer, "encode"):
+            file = job.encoded(anonymized, None)
+        return Drawn(job.answer(file, None), None, job.source)
+    with timed(studio.observer, "encode"):
+        # As a reader of the file will see it.
+        shown = decode(job.encoded(anonymized, None), studio.limits) if job.lossy else anonymized
+    record = _record(job, shown, strangers)
+    embedded, stored = written(record, samples(job.picture, job.scene.owner != NOBODY), job.new)
+    with timed(studio.observer, "encode"):
+        file = job.encoded(anonymized, embedded)
+    studio.limits.check_result(len(file))
+    return Drawn(job.answer(file, record.id), stored, job.source)
+
+
+def _with_strangers(job: _Job, studio: Studio, progress: Progress | None) -> tuple[Picture, list[Stranger]]:
+    scene, plan = job.scene, job.plan
+    views = [view_face(job.target.pixels, scene.owner, i, face) for i, face in enumerate(scene.faces)]
 
     def carry(wanted: Sequence[int], draw: int) -> list[tuple[Tensor, Norms]]:
-        keys = new.keys.latents(plan.scheme, bundle.digest, [draw] * len(views))
+        keys = job.new.keys.latents(plan.scheme, scene.bundle.digest, [draw] * len(views))
         tasks = [FaceTask(_inside(views[i]), views[i].context(), keys[i]) for i in wanted]
-        return studio.engine.anonymize(bundle.digest, plan, tasks, progress)
+        return studio.engine.anonymize(scene.bundle.digest, plan, tasks, progress)
 
     def look(shown: Picture, boxes: Sequence[Box]) -> list[bool]:
         with timed(studio.observer, "detect"):
-            least = min(request.min_confidence, DEFAULT_CONFIDENCE)
+            least = min(job.request.min_confidence, DEFAULT_CONFIDENCE)
             return look_again(as_bytes(shown.pixels), boxes, studio.detector, least)
 
-    blank = opaque(target, scene.owner != NOBODY)
-    require_fits(blank, output)
-    anonymized, strangers = draw_strangers(blank, views, plain, carry, look)
-    if new.policy.irreversible:
-        with timed(studio.observer, "encode"):
-            file = encode(anonymized, format=output, record=None, metadata=request.metadata)
-        return Drawn(Anonymized(file, output, None, scene.faces), None, source)
-    with timed(studio.observer, "encode"):
-        shown = _as_filed(anonymized, output, lossy, request.metadata, studio)
+    blank = opaque(job.target, scene.owner != NOBODY)
+    require_fits(blank, job.output)
+    return draw_strangers(blank, views, job.plain, carry, look)
 
-    record = Record(
+
+def _record(job: _Job, shown: Picture, strangers: Sequence[Stranger]) -> Record:
+    """What recovery needs.
+
+    Args:
+        shown: the anonymized image as a reader of its file sees it.
+        strangers: of each face.
+    """
+    scene, new = job.scene, job.new
+    return Record(
         id=new.record,
         nonce=new.nonce,
         custodian=new.custodian,
         key_version=new.key_version,
-        bundle_digest=bundle.digest,
-        resolution=bundle.manifest.numerics.resolution,
-        **asdict(plan),
-        depth=depth,
-        image_depth=_depth(picture.pixels),
-        width=target.pixels.shape[1],
-        height=target.pixels.shape[0],
+        bundle_digest=scene.bundle.digest,
+        resolution=scene.bundle.manifest.numerics.resolution,
+        **asdict(job.plan),
+        depth=job.depth,
+        image_depth=_depth(job.picture.pixels),
+        width=job.target.pixels.shape[1],
+        height=job.target.pixels.shape[0],
         coding_grid=scene.grid,
-        lossy=lossy,
+        lossy=job.lossy,
         pixels_digest=pixels_digest(shown),
-        image_digest=source,
+        image_digest=job.source,
         sealed=new.policy.seal,
         faces=tuple(_face_record(face, stranger, shown) for face, stranger in zip(scene.faces, strangers, strict=True)),
     )
-    embedded, stored = written(record, samples(picture, scene.owner != NOBODY), new)
-    with timed(studio.observer, "encode"):
-        file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
-    studio.limits.check_result(len(file))
-    return Drawn(Anonymized(file, output, record.id, scene.faces), stored, source)
 
 
 def _found(picture: Picture, request: AnonymizeRequest, studio: Studio) -> list[Detection]:
@@ -269,15 +320,6 @@ def _depth(pixels: NDArray[np.generic]) -> Literal[8, 16]:
 
 def _inside(view: FaceView) -> Tensor:
     return levels_to_model(view.inside.values, view.top)
-
-
-def _as_filed(
-    anonymized: Picture, output: OutputFormat, lossy: bool, metadata: MetadataPolicy, studio: Studio
-) -> Picture:
-    """The picture as a reader of the file will see it."""
-    if not lossy:
-        return anonymized
-    return decode(encode(anonymized, format=output, record=None, metadata=metadata), studio.limits)
 
 
 def _face_record(face: PlacedFace, stranger: Stranger, shown: Picture) -> FaceRecord:

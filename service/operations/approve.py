@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from service.access.approvals import Approval
 from service.audit.appending import NewEntry
 from service.audit.entry import Kind, Result, Value, instant
-from service.errors import ApprovalInvalid, RecordErased, RecordUnknown, Refused
+from service.errors import ApprovalInvalid, Refused
 from service.operations.foreign import deny
 from service.operations.parts import Books
 from service.operations.verdict import verdict
@@ -53,7 +53,8 @@ def approve(request: ApproveRequest, books: Books) -> Approval:
     """
     approval = _approval(request)
     try:
-        _require_record(request, books)
+        if request.record is not None:
+            books.records.require(request.tenant, request.record)
     except Refused as error:
         deny(_entry(request, approval, *verdict(error)), request.subject, request.record, books)
         raise
@@ -77,14 +78,6 @@ def _approval(request: ApproveRequest) -> Approval:
         created=now,
         expires=request.expires,
     )
-
-
-def _require_record(request: ApproveRequest, books: Books) -> None:
-    if request.record is None or books.records.by_id(request.tenant, request.record) is not None:
-        return
-    if books.records.removed(request.tenant, request.record):
-        raise RecordErased("the record was erased or has expired")
-    raise RecordUnknown("there is no such record")
 
 
 def _entry(request: ApproveRequest, approval: Approval, result: Result, detail: str) -> NewEntry:

@@ -29,7 +29,7 @@ class DeniedAttempt:
 
 
 def notices_of(denied: DeniedAttempt, books: Books) -> list[NewEntry]:
-    """What the log of every other tenant whose record was meant has to say.
+    """Notices for the logs of all other tenants that own the requested record or image.
 
     Nothing the caller wrote is passed on: a reason would be a way to write into another tenant's log.
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from service.audit.appending import NewEntry
 from service.audit.entry import Kind, Value
-from service.errors import RecordErased, RecordUnknown, Refused
+from service.errors import Refused
 from service.operations.foreign import deny
 from service.operations.parts import Parts
 from service.operations.record_request import RecordRequest
@@ -21,14 +21,11 @@ def inspect(request: RecordRequest, parts: Parts) -> StoredRecord:
         RecordErased: it had one.
         AuditUnavailable: it is refused, and that could not be committed.
     """
-    stored = parts.records.by_id(request.tenant, request.record)
-    if stored is not None:
-        return stored
-    error: Refused = RecordUnknown("there is no such record")
-    if parts.records.removed(request.tenant, request.record):
-        error = RecordErased("the record was erased or has expired")
-    deny(_denial(request, error), request.subject, request.record, parts)
-    raise error
+    try:
+        return parts.records.require(request.tenant, request.record)
+    except Refused as error:
+        deny(_denial(request, error), request.subject, request.record, parts)
+        raise
 
 
 def _denial(request: RecordRequest, error: Refused) -> NewEntry:

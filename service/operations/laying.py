@@ -30,7 +30,7 @@ class NewScene:
 
 
 def laid(found: list[Detection], picture: Picture, coverage: Coverage, bundles: Bundles) -> NewScene:
-    """Place faces. Where each of them has no more pixels than the small weights have cells, these draw them."""
+    """Place faces. The small weights draw them if they have a cell for every pixel of each, else the default ones."""
     if bundles.small is not None:
         scene = _laid(found, picture, coverage, bundles.small)
         if all(face.scale == 1 for face in scene.faces):

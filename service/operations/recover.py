@@ -11,13 +11,7 @@ import numpy as np
 
 from service.audit.entry import RecoveryAttempt, Result
 from service.core.solver import Progress
-from service.errors import (
-    CallerGone,
-    RecordMismatch,
-    RecordRefused,
-    Refused,
-    SelectionInvalid,
-)
+from service.errors import RecordMismatch, RecordRefused, Refused, SelectionInvalid
 from service.faces.layout import NOBODY
 from service.imaging import OutputFormat, Picture, decode, encode, pixels_digest
 from service.operations.evidence import Binding, bind, drawn_from
@@ -26,6 +20,7 @@ from service.operations.opening import Found, open_record
 from service.operations.parts import Parts
 from service.operations.phases import timed
 from service.operations.picture import with_depth, with_samples
+from service.operations.presence import require_caller
 from service.operations.restore import Scene, generative
 from service.operations.trail import Trail
 from service.operations.verdict import verdict
@@ -125,10 +120,10 @@ def recover(
     parts.audit.intend(attempt)
     trail = Trail()
     try:
-        _require_present(gone)
+        require_caller(gone)
         with parts.audit.holding(attempt):
             answer = _recover(data, request, parts, progress, trail, attempt)
-            _require_present(gone)
+            require_caller(gone)
     except BaseException as error:
         _give_back(trail, attempt, parts)
         outcome = trail.outcome(attempt.id, *verdict(error))
@@ -144,11 +139,6 @@ def recover(
         _give_back(trail, attempt, parts)
         raise
     return answer
-
-
-def _require_present(gone: threading.Event | None) -> None:
-    if gone is not None and gone.is_set():
-        raise CallerGone("the caller did not wait for the answer")
 
 
 def _give_back(trail: Trail, attempt: RecoveryAttempt, parts: Parts) -> None:

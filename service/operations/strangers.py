@@ -49,8 +49,8 @@ def draw_strangers(
 ) -> tuple[Picture, list[Stranger]]:
     """Put a stranger over every face; one that is not found where the face was is drawn again, with another key.
 
-    Which draw it was says nothing of the original, but that a face was found in it: with a random rotation, neither do
-    the strangers it chose from.
+    The number of the accepted draw reveals only that a face was detected in it. With a random rotation the draws are
+    independent of the original, so choosing among them reveals nothing about it.
 
     Args:
         blank: the picture to draw on.

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, false, func, i
 from service.custodian import Custodian
 from service.database.engine import settle_erasure, transaction, writing
 from service.database.tables import records, removed_records
+from service.errors import RecordErased, RecordUnknown
 
 _PURGED_AT_ONCE = 500
 
@@ -71,6 +72,20 @@ class RecordStore:
     def by_id(self, tenant: str, record_id: UUID) -> StoredRecord | None:
         """The tenant's record of this id, unless it has expired."""
         return self._first(_owned(tenant, record_id))
+
+    def require(self, tenant: str, record_id: UUID) -> StoredRecord:
+        """The tenant's record of this id.
+
+        Raises:
+            RecordUnknown: the tenant never had one.
+            RecordErased: it was deleted or has expired.
+        """
+        stored = self.by_id(tenant, record_id)
+        if stored is not None:
+            return stored
+        if self.removed(tenant, record_id):
+            raise RecordErased("the record was erased or has expired")
+        raise RecordUnknown("there is no such record")
 
     def by_pixels(self, tenant: str, digest: bytes) -> StoredRecord | None:
         """The tenant's newest record of an image with these pixels, unless it has expired."""

@@ -344,3 +344,9 @@ def test_endless_tokens_are_not_looked_at(oidc: OidcTokens, server: Provider) ->
     with pytest.raises(TokenRefused):
         oidc.authenticate(token(padding="x" * (16 << 10)))
     assert server.asked == 0
+
+
+def test_an_issuer_may_be_beyond_a_proxy(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert fetch_jwks("http://login.invalid/keys", PATIENCE_S) == server.body

@@ -184,7 +184,7 @@ def test_a_recovery_that_waits_when_the_service_stops_is_in_the_log(
 def test_readiness_names_the_part_that_is_not_well(service: Service) -> None:
     assert service.request("GET", "/readyz").json() == {
         "status": "ok",
-        "parts": {"database": "ok", "keys": "ok", "engine": "ok", "weights": "ok"},
+        "parts": {"database": "ok", "keys": "ok", "engine": "ok", "weights": "ok", "signer": "ok"},
     }
     assert service.request("GET", "/healthz").status_code == 200
 

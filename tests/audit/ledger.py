@@ -1,5 +1,6 @@
 """Entries for the tests of this room, and a signer."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from service.audit.checkpoint import Checkpoint
 from service.audit.entry import Outcome, RecoveryAttempt, Result
 from service.audit.log import AuditLog
 from service.audit.signing import LocalSigner
-from service.audit.stored import stored_log
+from service.audit.stored import StoredEntry, stored_log
 from service.audit.verify import Finding, verify_entries
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -55,6 +56,17 @@ def fill(log: AuditLog, entries: int, tenant: str = "acme") -> None:
         log.conclude(outcome(made.id))
     if entries % 2:
         log.intend(attempt(tenant))
+
+
+def entries(database: Engine, tenant: str = "acme") -> list[StoredEntry]:
+    """All of one log, oldest first."""
+    with stored_log(database, tenant) as log:
+        return list(log.entries)
+
+
+def bodies(database: Engine, tenant: str = "acme") -> list[dict[str, Any]]:
+    """What they say."""
+    return [json.loads(entry.body) for entry in entries(database, tenant)]
 
 
 def findings(database: Engine, *outside: str, tenant: str = "acme") -> list[Finding]:

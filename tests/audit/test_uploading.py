@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.audit.background import BackgroundShipper, ShipToAll
+from service.audit.background import BackgroundShipper
 from service.audit.checkpoint import SignedCheckpoint
 from service.audit.continuity import StoredHistory
 from service.audit.log import AuditLog
-from service.audit.shipping import FileShipper
+from service.audit.shipping import FileShipper, ShipToAll
 from service.audit.uploading import UrlShipper
 from service.errors import CheckpointNotShipped, CheckpointUrlInvalid
 from tests.audit.ledger import SIGNER, fill
@@ -73,6 +73,12 @@ def test_a_checkpoint_is_put_under_the_tenants_name(keeper: Keeper) -> None:
     UrlShipper(keeper.url + "/").ship("acme", note(3))
     assert keeper.kept == {"/logs/acme.checkpoint": note(3)}
     assert keeper.asked == [("PUT", "/logs/acme.checkpoint", None)]
+
+
+def test_a_checkpoint_goes_through_no_proxy(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    UrlShipper(keeper.url).ship("acme", note(3))
+    assert keeper.kept
 
 
 @pytest.mark.parametrize(("status", "words"), [(409, "contradicts"), (500, "refused"), (307, "refused")])

@@ -159,6 +159,15 @@ def test_list_prints_the_entries_as_committed(database: Engine, capsys: pytest.C
     assert (first["kind"], first["reason"], second["result"]) == ("intent", "a theft", "denied")
 
 
+def test_a_checkpoint_of_another_origin_is_bad_input(
+    database: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signer = load_or_create_signing_key(tmp_path / "home" / "audit-signing-key.pem")
+    (tmp_path / "file").write_text(sign_checkpoint(Checkpoint("other/acme", 5, bytes(32)), signer))
+    assert run("verify", "--checkpoint", tmp_path / "file") == 2
+    assert "another origin" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "option", [("--checkpoint", b"nonsense"), ("--public-key", b"nonsense"), ("--checkpoint", b"other/acme\n0\n")]
 )

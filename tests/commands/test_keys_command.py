@@ -16,6 +16,7 @@ from service.commands.operator import operator
 from service.custodian import Custodian
 from service.records.store import RecordStore, StoredRecord
 from service.settings import Settings
+from tests.audit.ledger import bodies
 from tests.commands.visard import visard
 from tests.vault.running import PATH, PREFIX, Double
 
@@ -80,7 +81,7 @@ def listed(tenant: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, An
 
 def entries(tenant: str) -> list[dict[str, Any]]:
     with open_custody(Settings()) as custody:
-        return [json.loads(entry.body) for entry in custody.audit.entries(tenant, 100)]
+        return bodies(custody.audit._engine, tenant)
 
 
 def test_keys_are_listed_and_rotated(custodian: Custodian, tenant: str, capsys: pytest.CaptureFixture[str]) -> None:

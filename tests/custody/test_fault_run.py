@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 
 from service.api.errors import ANSWERS
-from service.audit.checkpoint import DEFAULT_PREFIX, origin_of
+from service.audit.checkpoint import origin_of
 from service.audit.stored import stored_log
 from service.audit.verify import Severity, verify_entries
 from tests.api.conftest import TENANT, Service, pixels_of
@@ -87,5 +87,5 @@ def _audit_is_complete(service: Service, recoveries: int) -> None:
     assert sorted(intents) == sorted(outcomes) and len(set(intents)) == recoveries
     audit = service.desk.parts.audit
     with stored_log(audit._engine, TENANT) as log:
-        found = verify_entries(log, origin_of(DEFAULT_PREFIX, TENANT), audit._signer.public_key)
+        found = verify_entries(log, origin_of(TENANT), audit._signer.public_key)
     assert not any(finding.severity is Severity.TAMPERING for finding in found)

@@ -43,13 +43,9 @@ class Watch:
         self.solves: list[float] = []
         self.sizes: list[int] = []
 
-    def waited(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.told.append(("waited", CALLER.get()))
-
-    def solved(self, seconds: float) -> None:
-        self.solves.append(seconds)
-        self.told.append(("solved", CALLER.get()))
+    def spent(self, phase: str, seconds: float) -> None:
+        (self.waits if phase == "queue" else self.solves).append(seconds)
+        self.told.append((phase, CALLER.get()))
 
     def evaluated(self, seconds: float, count: int) -> None:
         assert seconds >= 0
@@ -131,7 +127,7 @@ def test_what_is_about_a_request_is_told_in_its_callers_context(networks: Networ
         for future in (first, *waiting):
             future.result(PATIENCE_S)
     who = ("nobody", "ada", "bob")
-    assert sorted(watch.told) == sorted((what, name) for what in ("waited", "solved") for name in who)
+    assert sorted(watch.told) == sorted((what, name) for what in ("queue", "solve") for name in who)
 
 
 def test_a_failed_evaluation_fails_only_the_request_at_fault(networks: Networks, pool: ThreadPoolExecutor) -> None:

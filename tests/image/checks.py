@@ -93,7 +93,7 @@ def test_every_part_of_the_service_is_ready(container: Container) -> None:
     # 503 while the weights are being loaded.
     until(lambda: container.run("python", "-c", _READY).returncode == 0, pause_s=1)
     parts = json.loads(container.run("python", "-c", _READY).stdout)
-    assert parts == {"status": "ok", "parts": dict.fromkeys(("database", "keys", "engine", "weights"), "ok")}
+    assert parts == {"status": "ok", "parts": dict.fromkeys(("database", "keys", "engine", "weights", "signer"), "ok")}
 
 
 def test_it_runs_as_nobody_who_may_do_anything(container: Container) -> None:

@@ -10,6 +10,7 @@ from service.errors import NotForProduction, SettingsInvalid
 from service.keys.local import LocalKeyStore
 from service.keystore import open_keys
 from service.settings import Settings
+from service.signer import signing_layout
 from tests.vault.running import Double
 
 VAULT: dict[str, Any] = {"keystore": "vault", "vault_addr": "https://vault.example:8200"}
@@ -54,6 +55,32 @@ def test_a_complete_set_works_and_says_nothing(mode: str, vault_double: Double, 
     assert vault_double.token not in repr(settings) + repr(keys)
     keys.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mode", ["kv", "transit"])
+def test_slashes_around_a_mount_or_path_are_not_part_of_it(mode: str, vault_double: Double, tmp_path: Path) -> None:
+    settings = Settings(
+        home=tmp_path,
+        keystore="vault",
+        vault_addr=vault_double.url,
+        vault_auth="token",
+        vault_token=vault_double.token,
+        vault_mode=mode,
+        vault_kv_mount=f"/{vault_double.kv}/",
+        vault_kv_path="/slashed/",
+        vault_transit_mount=f"/{vault_double.transit}/",
+        vault_auth_mount="/somewhere/",
+        audit_signer="vault",
+        audit_vault_mount=f"{vault_double.transit}/",
+    )
+    keys = open_keys(settings)
+    keys.create("acme")
+    keys.close()
+    kept = {"kv": f"{vault_double.kv}/data/slashed/acme/1", "transit": f"{vault_double.transit}/keys/visard-acme"}
+    assert vault_double.ask("GET", kept[mode])["data"]
+    layout = signing_layout(settings)
+    assert layout is not None and layout.mount == vault_double.transit
+    assert settings.vault_auth_mount == "somewhere"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """What tenants may choose: images that can be shredded, that expire, that never come back."""
 
-import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,6 +23,7 @@ from service.operations.record_request import RecordRequest
 from service.operations.recover import RecoverRequest, recover
 from service.records.codec import read_header
 from service.records.store import RecordStore
+from tests.audit.ledger import bodies
 from tests.operations.conftest import TENANT, Encoder
 
 Pixels = NDArray[np.uint8]
@@ -39,7 +39,7 @@ def choose(parts: Parts, **choices: Any) -> None:
 
 
 def logged(parts: Parts, *kinds: str) -> list[dict[str, Any]]:
-    entries = [json.loads(entry.body) for entry in parts.audit.entries(TENANT, 100)]
+    entries = bodies(parts.audit._engine, TENANT)
     return [entry for entry in entries if entry["kind"] in kinds]
 
 

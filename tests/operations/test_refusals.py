@@ -1,6 +1,5 @@
 """Wrong record, wrong tenant, changed image: refused, and in the audit log."""
 
-import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +25,7 @@ from service.imaging import Picture, decode, encode
 from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
+from tests.audit.ledger import bodies
 from tests.operations.conftest import TENANT, Encoder
 
 Pixels = NDArray[np.uint8]
@@ -35,7 +35,7 @@ ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order", cas
 
 
 def _outcomes(parts: Parts, tenant: str = TENANT) -> list[dict[str, str]]:
-    return [json.loads(entry.body) for entry in parts.audit.entries(tenant, 100)]
+    return bodies(parts.audit._engine, tenant)
 
 
 def _with_record(picture: Picture, record: bytes | None) -> bytes:

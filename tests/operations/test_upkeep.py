@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from service.access.approvals import Approval
-from service.assembly import open_approving, open_upkeep
+from service.assembly import open_books
 from service.audit.entry import RecoveryAttempt
 from service.database.engine import transaction
 from service.database.tables import audit_heads
@@ -19,6 +19,7 @@ from service.errors import AuditTampered, DatabaseUnavailable
 from service.operations.upkeep import Tidied, Upkeep, tidy
 from service.records.store import StoredRecord
 from service.settings import Settings
+from tests.audit.ledger import bodies
 
 PATIENCE_S = 60
 RECORD = StoredRecord(
@@ -50,20 +51,22 @@ def attempt(lease: timedelta, tenant: str = "acme") -> RecoveryAttempt:
 
 def test_dead_attempts_are_closed_and_expired_records_deleted(tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    with open_upkeep(Settings(home=tmp_path / "home")) as (audit, records):
+    with open_books(Settings(home=tmp_path / "home")) as books:
+        audit, records = books.audit, books.records
         for lease in (timedelta(minutes=1), timedelta(hours=1)):
             audit.intend(attempt(lease))
         for expires in (now, now + timedelta(hours=1)):
             records.add(replace(RECORD, id=uuid4(), expires=expires))
         assert tidy(audit, records) == Tidied(interrupted=1, expired=1)
         assert tidy(audit, records) == Tidied(interrupted=0, expired=0)
-        assert [entry.kind for entry in audit.entries("acme", 10)] == ["intent", "intent", "outcome"]
+        assert [said["kind"] for said in bodies(audit._engine)] == ["intent", "intent", "outcome"]
 
 
 def test_a_damaged_log_holds_up_nothing_else(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     now = datetime.now(UTC)
-    with open_upkeep(settings) as (audit, records):
+    with open_books(settings) as books:
+        audit, records = books.audit, books.records
         for tenant in ("acme", "globex"):
             audit.intend(attempt(timedelta(minutes=1), tenant))
         database = open_database(settings)
@@ -73,15 +76,15 @@ def test_a_damaged_log_holds_up_nothing_else(tmp_path: Path) -> None:
         records.add(replace(RECORD, expires=now))
         with pytest.raises(AuditTampered):
             tidy(audit, records)
-        assert [entry.kind for entry in audit.entries("globex", 10)] == ["intent", "outcome"]
-        assert len(audit.entries("acme", 10)) == 1
+        assert [said["kind"] for said in bodies(audit._engine, "globex")] == ["intent", "outcome"]
+        assert len(bodies(audit._engine)) == 1
         assert records.purge_expired() == 0
 
 
 def test_what_a_dead_attempt_claimed_is_given_back(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     dead, record, now = attempt(timedelta(minutes=1)), uuid4(), datetime.now(UTC)
-    with open_upkeep(settings) as (audit, records), open_approving(settings) as books:
+    with open_books(settings) as books:
         expires = now + timedelta(hours=1)
         given = Approval(
             id=uuid4(), tenant="acme", subject="judge", record=record, case=None, created=now, expires=expires
@@ -91,10 +94,10 @@ def test_what_a_dead_attempt_claimed_is_given_back(tmp_path: Path) -> None:
         def claim(by: UUID) -> UUID | None:
             return books.approvals.claim("acme", record=record, case=None, but="alice", attempt=by, once=True)
 
-        audit.intend(dead)
+        books.audit.intend(dead)
         assert claim(dead.id) == given.id
         assert claim(uuid4()) is None
-        assert tidy(audit, records).interrupted == 1
+        assert tidy(books.audit, books.records).interrupted == 1
         assert claim(uuid4()) == given.id
 
 
