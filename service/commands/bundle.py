@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from service.commands.training_photos import faces_of, photos_option
 from service.settings import Settings
 from service.weights.bundles import Bundle, Bundles
 
@@ -28,7 +29,7 @@ def info(as_json: bool) -> None:
 
 @bundle.command()
 @click.option("--run", type=click.Path(exists=True, path_type=Path), required=True, help="Directory `train` wrote.")
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="The training photos.")
+@photos_option
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--name", required=True)
 @click.option(
@@ -45,7 +46,7 @@ def info(as_json: bool) -> None:
 @click.option("--faces", "count", type=click.IntRange(min=1), default=8, show_default=True, help="Faces measured.")
 def make(
     run: Path,
-    data: Path,
+    data: tuple[Path, ...],
     out: Path,
     name: str,
     tau: tuple[float, float, float, float],
@@ -55,11 +56,9 @@ def make(
     count: int,
 ) -> None:
     """Make a bundle from a training run: N, K and the grid are chosen by measuring."""
-    from service.faces.detection import CenterFaceDetector
     from service.training.bundling import Ends, make_bundle
-    from service.training.faceset import load_face_set
 
-    faces = load_face_set(data, run / "faces.npz", CenterFaceDetector())
+    faces = faces_of(data, run)
     ends = Ends(t0, t0_lossy, t1, tau)
     make_bundle(run, faces, out, name, ends=ends, count=count, device=Settings().device)
     made = Bundle.read(out)
