@@ -4,6 +4,7 @@ import click
 import numpy as np
 
 from service.commands.nobody import parts_of_nobody
+from service.commands.options import json_option
 
 
 class _Mix(click.ParamType[tuple[int, ...]]):
@@ -23,7 +24,7 @@ class _Mix(click.ParamType[tuple[int, ...]]):
 @click.option("--clients", type=click.IntRange(1, 256), default=8, show_default=True, help="At once.")
 @click.option("--requests", type=click.IntRange(1), default=24, show_default=True, help="Of all clients together.")
 @click.option("--mix", type=_Mix(), default="1,1,3", show_default=True, help="Faces in the photos, taken in turn.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def bench(clients: int, requests: int, mix: tuple[int, ...], as_json: bool) -> None:
     """Anonymize photos for many clients at once, and print what they waited for.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from service.commands.options import json_option
 from service.commands.training_photos import faces_of, photos_option
 from service.settings import Settings
 from service.weights.bundles import Bundle, Bundles
@@ -16,7 +17,7 @@ def bundle() -> None:
 
 
 @bundle.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def info(as_json: bool) -> None:
     """Describe the bundle that new images are made with."""
     facts = _facts(Bundles.open(Settings().weights).default)
