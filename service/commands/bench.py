@@ -3,8 +3,8 @@
 import click
 import numpy as np
 
-from service.commands.nobody import parts_of_nobody
 from service.commands.options import json_option
+from service.commands.throwaway import throwaway_parts
 
 
 class _Mix(click.ParamType[tuple[int, ...]]):
@@ -37,7 +37,7 @@ def bench(clients: int, requests: int, mix: tuple[int, ...], as_json: bool) -> N
     from service.evaluation.studio import TENANT, Studio
 
     portrait = np.ascontiguousarray(astronaut()[20:240, 120:320])  # type: ignore[no-untyped-call]
-    with parts_of_nobody() as (parts, home):
+    with throwaway_parts() as (parts, home):
         parts.keys.create(TENANT)
         report = run_bench(portrait, Load(clients, requests, mix), Studio(parts, home))
     print(report.model_dump_json() if as_json else render_bench(report))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.files import write_file
-from service.commands.nobody import parts_of_nobody
 from service.commands.options import json_option
+from service.commands.throwaway import throwaway_parts
 from service.core.transform import SCHEMES, Scheme
 from service.settings import Settings
 
@@ -33,7 +33,7 @@ def roundtrip(data: Path, out: Path, limit: int, seed: int, as_json: bool) -> No
     from service.evaluation.report import render
     from service.evaluation.roundtrip import run_roundtrip
 
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_roundtrip(data, out, parts, limit, seed)
     write_file(out / "roundtrip.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render(report))
@@ -76,7 +76,7 @@ def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_jso
     from service.evaluation.realism import run_realism
     from service.evaluation.realism_table import render_realism
 
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_realism(data, out, parts, limit, reference, seed)
     write_file(out / "realism.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render_realism(report))
@@ -118,7 +118,7 @@ def lfw(
     command += f" --lessons {lessons}" if lessons else ""
     command += f" --onnx {onnx.name} --onnx-order {onnx_order}" if onnx else ""
     choices = Choices(limit, people, seed, attacks, lessons, command)
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_lfw(data, out, parts, recognizer, choices)
     print(report.model_dump_json() if as_json else render_lfw(report))
 
@@ -136,6 +136,6 @@ def game(data: Path, scenes: int, trials: int, seed: int, scheme: Scheme, as_jso
 
     if trials % 2:
         raise click.UsageError("--trials must be even: each face is anonymized as often as the other")
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_game(data, parts, scenes=scenes, trials=trials, seed=seed, scheme=scheme)
     print(report.model_dump_json() if as_json else render_game(report))
