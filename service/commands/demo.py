@@ -15,7 +15,7 @@ from service.assembly import open_parts
 from service.commands.contact_sheet import contact_sheet
 from service.commands.files import read_file, write_file
 from service.core.solver import Progress
-from service.faces.layout import NOBODY
+from service.faces.layout import NO_FACE
 from service.imaging import Picture, decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.custody import RecordKeys
@@ -107,7 +107,7 @@ def _tell(data: bytes, parts: Parts, progress: Progress) -> _Story:
     opened = time.perf_counter()
     scene, wrong = _with_wrong_key(made, parts, progress)
     seconds = (done - start, back - done, opened - back)
-    return _Story(decode(data), made, inverted, exact, wrong, scene.owner != NOBODY, seconds)
+    return _Story(decode(data), made, inverted, exact, wrong, scene.owner != NO_FACE, seconds)
 
 
 def _with_wrong_key(made: Anonymized, parts: Parts, progress: Progress) -> tuple[Scene, Picture]:

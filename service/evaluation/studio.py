@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.faces.layout import NOBODY, PlacedFace, owner_map
+from service.faces.layout import NO_FACE, PlacedFace, owner_map
 from service.imaging import Picture, decode, encode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.custody import RecordKeys
@@ -112,5 +112,5 @@ class Studio:
 
 def outside_equal(made: Made, original: Picture) -> bool:
     """Whether every pixel that no face owns is the original's."""
-    free = made.owner == NOBODY
+    free = made.owner == NO_FACE
     return bool(np.array_equal(made.picture.pixels[free], original.pixels[free]))

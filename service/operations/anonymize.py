@@ -17,7 +17,7 @@ from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
 from service.faces.again import look_again, shows
 from service.faces.crops import FaceView, thumbnail, view_face
 from service.faces.detection import Box, Detection
-from service.faces.layout import NOBODY, PlacedFace
+from service.faces.layout import NO_FACE, PlacedFace
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.faces.selection import select
@@ -210,7 +210,7 @@ def _draw_scene(
             least = min(request.min_confidence, DEFAULT_CONFIDENCE)
             return look_again(as_bytes(shown.pixels), boxes, studio.detector, least)
 
-    blank = opaque(target, scene.owner != NOBODY)
+    blank = opaque(target, scene.owner != NO_FACE)
     require_fits(blank, output)
     anonymized, strangers = draw_strangers(blank, views, plain, carry, look)
     if new.policy.irreversible:
@@ -232,14 +232,14 @@ def _draw_scene(
         image_depth=_depth(picture.pixels),
         width=target.pixels.shape[1],
         height=target.pixels.shape[0],
-        coding_grid=scene.grid,
+        coding_grid=scene.coding_grid,
         lossy=lossy,
         pixels_digest=pixels_digest(shown),
         image_digest=source,
         sealed=new.policy.seal,
         faces=tuple(_face_record(face, stranger, shown) for face, stranger in zip(scene.faces, strangers, strict=True)),
     )
-    embedded, stored = written(record, samples(picture, scene.owner != NOBODY), new)
+    embedded, stored = written(record, samples(picture, scene.owner != NO_FACE), new)
     with timed(studio.observer, "encode"):
         file = encode(anonymized, format=output, record=embedded, metadata=request.metadata)
     studio.limits.check_result(len(file))
