@@ -8,7 +8,10 @@ import click
 from service.commands.options import json_option
 from service.commands.training_photos import faces_of, photos_option
 from service.settings import Settings
+from service.training.config import Ends
 from service.weights.bundles import Bundle, Bundles
+
+_ENDS = Ends()
 
 
 @click.group()
@@ -37,13 +40,15 @@ def info(as_json: bool) -> None:
     "--tau",
     type=float,
     nargs=4,
-    default=(0.95, 0.95, 0.75, 0.85),
+    default=_ENDS.tau,
     show_default=True,
     help="Norm of the latent per coefficient: coarse, middle, fine, leftover.",
 )
-@click.option("--t0", type=float, default=0.02, show_default=True, help="Time of the pixels: grain.")
-@click.option("--t0-lossy", type=float, default=0.04, show_default=True, help="The same for JPEG and WebP output.")
-@click.option("--t1", type=float, default=0.98, show_default=True, help="Time of the latent.")
+@click.option("--t0", type=float, default=_ENDS.t0, show_default=True, help="Time of the pixels: grain.")
+@click.option(
+    "--t0-lossy", type=float, default=_ENDS.t0_lossy, show_default=True, help="The same for JPEG and WebP output."
+)
+@click.option("--t1", type=float, default=_ENDS.t1, show_default=True, help="Time of the latent.")
 @click.option("--faces", "count", type=click.IntRange(min=1), default=8, show_default=True, help="Faces measured.")
 def make(
     run: Path,
@@ -57,13 +62,13 @@ def make(
     count: int,
 ) -> None:
     """Make a bundle from a training run: N, K and the grid are chosen by measuring."""
-    from service.training.bundling import Ends, make_bundle
+    from service.training.bundling import make_bundle
 
     faces = faces_of(data, run)
     ends = Ends(t0, t0_lossy, t1, tau)
     make_bundle(run, faces, out, name, ends=ends, count=count, device=Settings().device)
     made = Bundle.read(out)
-    click.echo(f"{name}: {made.manifest.numerics.network_evaluations} evaluations, digest {made.digest.hex()}")
+    click.echo(f"{name}: {made.manifest.numerics.nfe} network evaluations per direction, digest {made.digest.hex()}")
 
 
 def _facts(found: Bundle) -> dict[str, object]:
@@ -74,7 +79,7 @@ def _facts(found: Bundle) -> dict[str, object]:
         "resolution": numerics.resolution,
         "N": numerics.steps,
         "K": numerics.evaluations,
-        "network_evaluations": numerics.network_evaluations,
+        "network_evaluations": numerics.nfe,
         **numerics.model_dump(include={"patch", "t0", "t0_lossy", "t1", "grid", "tau"}),
         "recipe": found.manifest.recipe,
         "metrics": found.manifest.metrics,

@@ -128,7 +128,7 @@ def _run(source: Path, out: Path, one: _One, parts: Parts, as_json: bool, say: C
     distinct(source, out)
     if source.is_dir():
         return _run_folder(source, out, one, as_json, say)
-    expected = 2 * parts.bundles.default.manifest.numerics.network_evaluations
+    expected = 2 * parts.bundles.default.manifest.numerics.nfe
     with tqdm(total=expected, desc=source.name, unit="eval", leave=False, disable=None) as bar:
         answer = _timed(one, source, lambda _: out, bar.update)
     print(json.dumps(answer) if as_json else say(answer))

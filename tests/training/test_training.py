@@ -19,8 +19,8 @@ from service.errors import BadInput, FileUnusable
 from service.faces.detection import CenterFaceDetector, Detection
 from service.faces.masks import BLOCK
 from service.training.bank import load_bank
-from service.training.bundling import Ends, make_bundle
-from service.training.config import TrainConfig
+from service.training.bundling import make_bundle
+from service.training.config import Ends, TrainConfig
 from service.training.faceset import FaceSet, load_face_set, read_photos
 from service.training.run import train
 from service.training.samples import sample_batch
@@ -133,7 +133,7 @@ def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     assert manifest.recipe["images_seen"] == 40
     assert str(tmp_path) not in (tmp_path / "bundle" / "unet" / "config.json").read_text()
     assert manifest.numerics.taus == ENDS.tau
-    assert manifest.numerics.network_evaluations <= 49
+    assert manifest.numerics.nfe <= 49
     bundles = Bundles.open(tmp_path / "bundle")
     assert bundles.default.manifest == manifest
     before = bundles.default.digest
