@@ -54,19 +54,16 @@ class ReplayStore:
         self,
         engine: Engine,
         retention: timedelta,
-        lease: timedelta = LEASE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Keep answers in ``engine``.
 
         Args:
             retention: how long a key is remembered after its first request.
-            lease: how long a claim holds.
             now: the clock, timezone-aware.
         """
         self._engine = engine
         self._retention = retention
-        self._lease = lease
         self._now = now
 
     def begin(self, tenant: str, subject: str, key: str, request: bytes) -> Claim | Answer:
@@ -127,11 +124,11 @@ class ReplayStore:
 
     def _insert(self, connection: Connection, claim: Claim, tenant: str, request: bytes, now: datetime) -> None:
         row = {"id": claim.id, "tenant": tenant, "request": request, "holder": claim.holder}
-        times = {"lease_until": now + self._lease, "expires": now + self._retention}
+        times = {"lease_until": now + LEASE, "expires": now + self._retention}
         connection.execute(insert(replays).values(**row, **times))
 
     def _take_over(self, connection: Connection, claim: Claim, now: datetime) -> None:
-        values = {"holder": claim.holder, "lease_until": now + self._lease}
+        values = {"holder": claim.holder, "lease_until": now + LEASE}
         connection.execute(update(replays).where(replays.c.id == claim.id).values(**values))
 
 

@@ -3,9 +3,9 @@
 import torch
 
 from service import cli
-from service.core.analytic import AnalyticDenoiser
 from service.core.context import Denoiser
 from service.weights import bundles
+from tests.closed_form import AnalyticDenoiser
 from tests.leaks.watch import here, plant
 
 

@@ -8,7 +8,9 @@ import click
 
 from service.assembly import open_books
 from service.commands.expiry import Expiry
+from service.commands.instants import instant
 from service.commands.operator import operator
+from service.commands.options import json_option
 from service.operations.approve import ApproveRequest
 from service.operations.approve import approve as approve_recovery
 from service.settings import Settings
@@ -20,7 +22,7 @@ from service.settings import Settings
 @click.option("--case", help="Or the case in which any may be.")
 @click.option("--reason", required=True, help="Why; goes into the audit log.")
 @click.option("--expires", type=Expiry(), default="1d", show_default=True, help="30d, 12h, or a date like 2030-01-31.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def approve(tenant: str, record: UUID | None, case: str | None, reason: str, expires: datetime, as_json: bool) -> None:
     """Approve the recovery of one record, or recoveries in one case, by somebody else.
 
@@ -31,7 +33,7 @@ def approve(tenant: str, record: UUID | None, case: str | None, reason: str, exp
     with open_books(Settings()) as books:
         books.tenants.get(tenant)
         made = approve_recovery(ask, books)
-    until = made.expires.isoformat(timespec="seconds")
+    until = instant(made.expires)
     if as_json:
         print(json.dumps({"approval": str(made.id), "record": _text(record), "case": made.case, "expires": until}))
         return

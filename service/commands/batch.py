@@ -16,8 +16,8 @@ from service.batch.manifest import Line, Manifest
 from service.batch.run import Batch
 from service.batch.storage import Folder
 from service.batch.work import Crew, Threads
-from service.commands.choices import choice
 from service.commands.exits import BAD_INPUT, DONE
+from service.commands.options import choice, json_option
 from service.errors import FileUnusable, SettingsInvalid
 from service.faces.masks import Coverage
 from service.imaging import MetadataPolicy, OutputFormat
@@ -46,7 +46,7 @@ _MANIFEST = "manifest.jsonl"
 @click.option("--threads", type=click.IntRange(1), help="Images at a time. Default: VISARD_OPERATIONS, or 8.")
 @click.option("--ray", help="Work on a Ray cluster: HOST:PORT of its head, or 'local' for one that ends with this run.")
 @click.option("--workers", type=click.IntRange(1), help="Of the cluster. Default: one for each GPU or processor.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def batch(
     source: str,
     dest: str,

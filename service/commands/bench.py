@@ -3,7 +3,8 @@
 import click
 import numpy as np
 
-from service.commands.nobody import parts_of_nobody
+from service.commands.options import json_option
+from service.commands.throwaway import throwaway_parts
 
 
 class _Mix(click.ParamType[tuple[int, ...]]):
@@ -23,7 +24,7 @@ class _Mix(click.ParamType[tuple[int, ...]]):
 @click.option("--clients", type=click.IntRange(1, 256), default=8, show_default=True, help="At once.")
 @click.option("--requests", type=click.IntRange(1), default=24, show_default=True, help="Of all clients together.")
 @click.option("--mix", type=_Mix(), default="1,1,3", show_default=True, help="Faces in the photos, taken in turn.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def bench(clients: int, requests: int, mix: tuple[int, ...], as_json: bool) -> None:
     """Anonymize photos for many clients at once, and print what they waited for.
 
@@ -36,7 +37,7 @@ def bench(clients: int, requests: int, mix: tuple[int, ...], as_json: bool) -> N
     from service.evaluation.studio import TENANT, Studio
 
     portrait = np.ascontiguousarray(astronaut()[20:240, 120:320])  # type: ignore[no-untyped-call]
-    with parts_of_nobody() as (parts, home):
+    with throwaway_parts() as (parts, home):
         parts.keys.create(TENANT)
         report = run_bench(portrait, Load(clients, requests, mix), Studio(parts, home))
     print(report.model_dump_json() if as_json else render_bench(report))

@@ -5,8 +5,13 @@ from pathlib import Path
 
 import click
 
+from service.commands.options import json_option
+from service.commands.training_photos import faces_of, photos_option
 from service.settings import Settings
+from service.training.config import Ends
 from service.weights.bundles import Bundle, Bundles
+
+_ENDS = Ends()
 
 
 @click.group()
@@ -15,7 +20,7 @@ def bundle() -> None:
 
 
 @bundle.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def info(as_json: bool) -> None:
     """Describe the bundle that new images are made with."""
     facts = _facts(Bundles.open(Settings().weights).default)
@@ -28,24 +33,26 @@ def info(as_json: bool) -> None:
 
 @bundle.command()
 @click.option("--run", type=click.Path(exists=True, path_type=Path), required=True, help="Directory `train` wrote.")
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="The training photos.")
+@photos_option
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 @click.option("--name", required=True)
 @click.option(
     "--tau",
     type=float,
     nargs=4,
-    default=(0.95, 0.95, 0.75, 0.85),
+    default=_ENDS.tau,
     show_default=True,
     help="Norm of the latent per coefficient: coarse, middle, fine, leftover.",
 )
-@click.option("--t0", type=float, default=0.02, show_default=True, help="Time of the pixels: grain.")
-@click.option("--t0-lossy", type=float, default=0.04, show_default=True, help="The same for JPEG and WebP output.")
-@click.option("--t1", type=float, default=0.98, show_default=True, help="Time of the latent.")
+@click.option("--t0", type=float, default=_ENDS.t0, show_default=True, help="Time of the pixels: grain.")
+@click.option(
+    "--t0-lossy", type=float, default=_ENDS.t0_lossy, show_default=True, help="The same for JPEG and WebP output."
+)
+@click.option("--t1", type=float, default=_ENDS.t1, show_default=True, help="Time of the latent.")
 @click.option("--faces", "count", type=click.IntRange(min=1), default=8, show_default=True, help="Faces measured.")
 def make(
     run: Path,
-    data: Path,
+    data: tuple[Path, ...],
     out: Path,
     name: str,
     tau: tuple[float, float, float, float],
@@ -55,15 +62,13 @@ def make(
     count: int,
 ) -> None:
     """Make a bundle from a training run: N, K and the grid are chosen by measuring."""
-    from service.faces.detection import CenterFaceDetector
-    from service.training.bundling import Ends, make_bundle
-    from service.training.faceset import load_face_set
+    from service.training.bundling import make_bundle
 
-    faces = load_face_set(data, run / "faces.npz", CenterFaceDetector())
+    faces = faces_of(data, run)
     ends = Ends(t0, t0_lossy, t1, tau)
     make_bundle(run, faces, out, name, ends=ends, count=count, device=Settings().device)
     made = Bundle.read(out)
-    click.echo(f"{name}: {made.manifest.numerics.network_evaluations} evaluations, digest {made.digest.hex()}")
+    click.echo(f"{name}: {made.manifest.numerics.nfe} network evaluations per direction, digest {made.digest.hex()}")
 
 
 def _facts(found: Bundle) -> dict[str, object]:
@@ -74,7 +79,7 @@ def _facts(found: Bundle) -> dict[str, object]:
         "resolution": numerics.resolution,
         "N": numerics.steps,
         "K": numerics.evaluations,
-        "network_evaluations": numerics.network_evaluations,
+        "network_evaluations": numerics.nfe,
         **numerics.model_dump(include={"patch", "t0", "t0_lossy", "t1", "grid", "tau"}),
         "recipe": found.manifest.recipe,
         "metrics": found.manifest.metrics,

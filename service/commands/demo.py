@@ -15,7 +15,7 @@ from service.assembly import open_parts
 from service.commands.contact_sheet import contact_sheet
 from service.commands.files import read_file, write_file
 from service.core.solver import Progress
-from service.faces.layout import NOBODY
+from service.faces.layout import NO_FACE
 from service.imaging import Picture, decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.custody import RecordKeys
@@ -37,11 +37,11 @@ def demo(photo: Path | None, out: Path) -> None:
     parts = open_parts(Settings())
     parts.keys.create(_TENANT)
     data = read_file(photo, parts.limits.max_bytes) if photo else _astronaut()
-    evaluations = parts.bundles.default.manifest.numerics.network_evaluations
-    with tqdm(total=6 * evaluations, desc="demo", unit="eval", leave=False, disable=None) as bar:
+    nfe = parts.bundles.default.manifest.numerics.nfe
+    with tqdm(total=6 * nfe, desc="demo", unit="eval", leave=False, disable=None) as bar:
         story = _tell(data, parts, bar.update)
     story.write(out)
-    print(story.table(evaluations))
+    print(story.table(nfe))
     print(f"files and contact sheet: {out}/")
 
 
@@ -71,7 +71,7 @@ class _Story:
         write_file(out / "wrong-key.png", _png(self.wrong.pixels))
         write_file(out / "contact-sheet.png", contact_sheet(list(pictures.items())))
 
-    def table(self, evaluations: int) -> str:
+    def table(self, nfe: int) -> str:
         making, inverting, opening = self.seconds
         # A photo of 16 bits is shown at 8, outside the faces too.
         exact = {"image": "yes, every bit", "faces": "the faces, every bit", "none": "no"}[self.exact.verified]
@@ -81,7 +81,7 @@ class _Story:
             ("PSNR, recovered exactly", f"{self._psnr(decode(self.exact.data)):.1f} dB"),
             ("PSNR, wrong key", f"{self._psnr(self.wrong):.1f} dB"),
             ("exact", exact),
-            ("network evaluations per direction", f"{evaluations}"),
+            ("network evaluations per direction", f"{nfe}"),
             ("seconds: anonymize", f"{making:.2f}"),
             ("seconds: recover from pixels and key", f"{inverting:.2f}"),
             ("seconds: recover exactly", f"{opening:.2f}"),
@@ -107,7 +107,7 @@ def _tell(data: bytes, parts: Parts, progress: Progress) -> _Story:
     opened = time.perf_counter()
     scene, wrong = _with_wrong_key(made, parts, progress)
     seconds = (done - start, back - done, opened - back)
-    return _Story(decode(data), made, inverted, exact, wrong, scene.owner != NOBODY, seconds)
+    return _Story(decode(data), made, inverted, exact, wrong, scene.owner != NO_FACE, seconds)
 
 
 def _with_wrong_key(made: Anonymized, parts: Parts, progress: Progress) -> tuple[Scene, Picture]:

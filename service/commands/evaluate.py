@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from service.commands.files import write_file
-from service.commands.nobody import parts_of_nobody
+from service.commands.options import json_option
+from service.commands.throwaway import throwaway_parts
 from service.core.transform import SCHEMES, Scheme
 from service.settings import Settings
 
@@ -26,13 +27,13 @@ def evaluate() -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("evaluation"), show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="Photos at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses the photos.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def roundtrip(data: Path, out: Path, limit: int, seed: int, as_json: bool) -> None:
     """Anonymize and recover photos through files of many kinds, and print what came of it."""
     from service.evaluation.report import render
     from service.evaluation.roundtrip import run_roundtrip
 
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_roundtrip(data, out, parts, limit, seed)
     write_file(out / "roundtrip.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render(report))
@@ -42,7 +43,7 @@ def roundtrip(data: Path, out: Path, limit: int, seed: int, as_json: bool) -> No
 @click.option("--data", type=_EXISTING, required=True, help="Photos: a folder or a tar.")
 @click.option("--limit", type=click.IntRange(min=1), default=16, show_default=True, help="Photos at most.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses the photos.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def speed(data: Path, limit: int, seed: int, as_json: bool) -> None:
     """Faces per second of VISARD_DEVICE, and what precision, N and K cost in recovery."""
     from service.evaluation.photos import choose_photos
@@ -69,13 +70,13 @@ def speed(data: Path, limit: int, seed: int, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="Photos to anonymize.")
 @click.option("--reference", type=click.IntRange(min=4), default=500, show_default=True, help="Real faces to compare.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses the photos.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_json: bool) -> None:
     """Compare anonymized faces with real ones, and show all of them and the worst."""
     from service.evaluation.realism import run_realism
     from service.evaluation.realism_table import render_realism
 
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_realism(data, out, parts, limit, reference, seed)
     write_file(out / "realism.json", report.model_dump_json(indent=2).encode())
     print(report.model_dump_json() if as_json else render_realism(report))
@@ -91,7 +92,7 @@ def realism(data: Path, out: Path, limit: int, reference: int, seed: int, as_jso
 @click.option("--lessons", type=click.IntRange(min=0), default=0, help="Pairs to train a de-anonymizer on.")
 @click.option("--onnx", type=_EXISTING, help="A recognizer as ONNX file (ArcFace, AdaFace) instead of dlib's.")
 @click.option("--onnx-order", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def lfw(
     data: Path,
     out: Path,
@@ -117,7 +118,7 @@ def lfw(
     command += f" --lessons {lessons}" if lessons else ""
     command += f" --onnx {onnx.name} --onnx-order {onnx_order}" if onnx else ""
     choices = Choices(limit, people, seed, attacks, lessons, command)
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_lfw(data, out, parts, recognizer, choices)
     print(report.model_dump_json() if as_json else render_lfw(report))
 
@@ -128,13 +129,13 @@ def lfw(
 @click.option("--trials", type=click.IntRange(min=4), default=150, show_default=True, help="In each scene; even.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Chooses photos, scenes and labels.")
 @click.option("--scheme", type=click.Choice(SCHEMES), default=SCHEMES[0], show_default=True, help="Of the transform.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def game(data: Path, scenes: int, trials: int, seed: int, scheme: Scheme, as_json: bool) -> None:
     """Guess from image and record which of two faces was anonymized."""
     from service.evaluation.guessing import render_game, run_game
 
     if trials % 2:
         raise click.UsageError("--trials must be even: each face is anonymized as often as the other")
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         report = run_game(data, parts, scenes=scenes, trials=trials, seed=seed, scheme=scheme)
     print(report.model_dump_json() if as_json else render_game(report))

@@ -51,7 +51,9 @@ def write_file(path: Path, data: bytes, *, private: bool = False) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Without the file's name, which may be as long as a name can be.
+        # Unlike ``private_files.replace_durably``, whose writers hold a lock and share one name: runs know nothing of
+        # each other, and what a power cut loses can be made again. Without the file's name, which may be as long as
+        # a name can be.
         descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=".visard-")
         try:
             with os.fdopen(descriptor, "wb") as stream:

@@ -8,7 +8,9 @@ import click
 
 from service.assembly import Custody, open_custody
 from service.commands.exits import REFUSED
+from service.commands.instants import instant
 from service.commands.operator import operator
+from service.commands.options import json_option
 from service.environment import read_secret
 from service.keys.local import LocalKeyStore
 from service.keys.provider import KeyVersion
@@ -18,7 +20,6 @@ from service.plain_text import validated_text
 from service.settings import Settings
 
 _tenant = click.option("--tenant", required=True)
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 _version = click.IntRange(1, 2**32 - 1)
 
 
@@ -35,7 +36,7 @@ def keys() -> None:
 
 @keys.command("list")
 @_tenant
-@_json
+@json_option
 def list_(tenant: str, as_json: bool) -> None:
     """Show the versions of a tenant's key, and how many images need each."""
     with open_custody(Settings()) as custody:
@@ -54,7 +55,7 @@ def list_(tenant: str, as_json: bool) -> None:
 
 @keys.command()
 @_tenant
-@_json
+@json_option
 def rotate(tenant: str, as_json: bool) -> None:
     """Make a new version for new images; older images stay recoverable."""
     with open_custody(Settings()) as custody:
@@ -68,7 +69,7 @@ def rotate(tenant: str, as_json: bool) -> None:
 @click.option("--up-to", type=_version, help="All versions up to this one, the oldest first.")
 @click.option("--reason", default="not given", show_default=True, help="Goes into the audit log.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json
+@json_option
 def destroy(tenant: str, version: int | None, up_to: int | None, reason: str, yes: bool, as_json: bool) -> None:
     """Destroy key versions for good: images made with them can never be recovered again.
 
@@ -123,5 +124,4 @@ def _confirm(tenant: str, chosen: dict[int, int]) -> None:
 
 def _facts(one: KeyVersion, images: int, newest: bool) -> dict[str, Any]:
     state = "destroyed" if one.destroyed else "withheld" if one.withheld else "current" if newest else "kept"
-    created = None if one.created is None else one.created.isoformat(timespec="seconds")
-    return {"version": one.version, "state": state, "images": images, "created": created}
+    return {"version": one.version, "state": state, "images": images, "created": instant(one.created)}

@@ -15,10 +15,10 @@ from tqdm import tqdm
 from service.assembly import open_parts
 from service.batch.names import format_of, result_name
 from service.batch.storage import Folder
-from service.commands.choices import choice
 from service.commands.exits import FAULT, exit_code, worst
 from service.commands.files import distinct, format_named, read_file, write_file
 from service.commands.operator import operator
+from service.commands.options import choice, json_option
 from service.core.solver import Progress
 from service.core.transform import SCHEMES
 from service.errors import FileUnusable, VisardError
@@ -35,7 +35,6 @@ from service.tenancy import SealPolicy
 Answer = dict[str, Any]
 
 _tenant = click.option("--tenant", default="demo", show_default=True, help="Whose key is used.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 
 
 @click.command()
@@ -50,7 +49,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 @click.option("--no-faces", type=click.Choice(["error", "pass"]), default="error", show_default=True)
 @click.option("--again", is_flag=True, help="Anonymize an image that is anonymized already.")
 @click.option("--scheme", type=click.Choice(SCHEMES), default=SCHEMES[0], hidden=True)
-@_json
+@json_option
 def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as_json: bool, **choices: Any) -> int:
     """Replace every face in PHOTO (a file or a folder) and write the result to OUT."""
     asked = None if photo.is_dir() else format_named(out)
@@ -85,7 +84,7 @@ def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as
 @_tenant
 @click.option("--record", type=click.UUID, help="Id of the record, when the image has lost its metadata.")
 @click.option("--fidelity", type=click.Choice(["best", "generative"]), default="best", show_default=True)
-@_json
+@json_option
 def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choices: Any) -> int:
     """Give the original faces of IMAGE (a file or a folder) back and write the result to OUT."""
     request = RecoverRequest(subject=operator(), record=record, **choices)
@@ -129,7 +128,7 @@ def _run(source: Path, out: Path, one: _One, parts: Parts, as_json: bool, say: C
     distinct(source, out)
     if source.is_dir():
         return _run_folder(source, out, one, as_json, say)
-    expected = 2 * parts.bundles.default.manifest.numerics.network_evaluations
+    expected = 2 * parts.bundles.default.manifest.numerics.nfe
     with tqdm(total=expected, desc=source.name, unit="eval", leave=False, disable=None) as bar:
         answer = _timed(one, source, lambda _: out, bar.update)
     print(json.dumps(answer) if as_json else say(answer))

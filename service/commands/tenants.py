@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any, get_args
+from datetime import timedelta
+from typing import Any
 
 import click
 
 from service.access.tenants import Tenant
 from service.assembly import open_access
 from service.commands.expiry import Lifetime
+from service.commands.instants import instant
+from service.commands.options import choice, json_option
 from service.settings import Settings
 from service.tenancy import Approvals, Policy, SealPolicy
 
@@ -17,7 +19,7 @@ _NEVER = "never"
 _OPTIONS = (
     click.option(
         "--seal",
-        type=click.Choice(get_args(SealPolicy)),
+        type=choice(SealPolicy),
         help="Where exact faces are kept: in the database (default), in every copy of the image, or nowhere.",
     ),
     click.option(
@@ -33,7 +35,7 @@ _OPTIONS = (
     ),
     click.option(
         "--approvals",
-        type=click.Choice(get_args(Approvals)),
+        type=choice(Approvals),
         help="Whether a recovery needs a second person, and whether one approval counts once or until it expires.",
     ),
 )
@@ -64,7 +66,7 @@ def create(name: str, **options: Any) -> None:
 
 
 @tenant.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def list_(as_json: bool) -> None:
     """Show all tenants."""
     with open_access(Settings()) as access:
@@ -102,7 +104,7 @@ def _facts(one: Tenant) -> dict[str, Any]:
     policy = one.policy
     return {
         "name": one.name,
-        "created": _instant(one.created),
+        "created": instant(one.created),
         "seal": policy.seal,
         "erasable": policy.erasable,
         "expires_after_s": None if policy.lifetime is None else round(policy.lifetime.total_seconds()),
@@ -120,12 +122,8 @@ def _line(one: Tenant) -> str:
         words.append("irreversible")
     if policy.approvals != "none":
         words.append(f"approvals {policy.approvals}")
-    return f"{one.name:24} {'; '.join(words)}; created {_instant(one.created)}"
+    return f"{one.name:24} {'; '.join(words)}; created {instant(one.created)}"
 
 
 def _words(lifetime: timedelta | None) -> str:
     return _NEVER if lifetime is None else f"{lifetime.total_seconds() / 3600:g} h"
-
-
-def _instant(time: datetime) -> str:
-    return time.isoformat(timespec="seconds")

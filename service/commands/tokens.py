@@ -11,6 +11,8 @@ from service.access.principal import Scope
 from service.access.tokens import TokenInfo
 from service.assembly import open_access
 from service.commands.expiry import Expiry
+from service.commands.instants import instant
+from service.commands.options import json_option
 from service.settings import Settings
 
 
@@ -33,7 +35,7 @@ def create(tenant: str, subject: str, scopes: tuple[str, ...], expires: datetime
 
 @token.command("list")
 @click.option("--tenant", help="Only the tokens of this tenant.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+@json_option
 def list_(tenant: str | None, as_json: bool) -> None:
     """Show what is known of the tokens, but not the tokens."""
     with open_access(Settings()) as access:
@@ -60,17 +62,13 @@ def _facts(one: TokenInfo) -> dict[str, Any]:
         "tenant": one.tenant,
         "subject": one.subject,
         "scopes": sorted(one.scopes),
-        "created": _instant(one.created),
-        "expires": _instant(one.expires),
-        "revoked": _instant(one.revoked),
-        "last_used": _instant(one.last_used),
+        "created": instant(one.created),
+        "expires": instant(one.expires),
+        "revoked": instant(one.revoked),
+        "last_used": instant(one.last_used),
     }
 
 
 def _line(facts: dict[str, Any]) -> str:
     times = " ".join(f"{name} {facts[name] or 'never'}" for name in ("expires", "revoked", "last_used"))
     return f"{facts['id']} {facts['tenant']} {facts['subject']} [{' '.join(facts['scopes'])}] {times}"
-
-
-def _instant(time: datetime | None) -> str | None:
-    return None if time is None else time.isoformat(timespec="seconds")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from service.core.context import Context, Denoiser
-from service.core.schedule import cos_sin
+from service.core.schedule import cos_sin, time_grid
 from service.core.solver import Progress
 
 _T0, _T1 = 0.02, 0.995
@@ -18,7 +18,7 @@ _T0, _T1 = 0.02, 0.995
 
 def ddim_times(steps: int) -> Tensor:
     """The ``steps + 1`` increasing times between face and latent, float64."""
-    return _T0 + (_T1 - _T0) * torch.linspace(0, 1, steps + 1, dtype=torch.float64) ** 2
+    return time_grid(steps, _T0, _T1, "square")
 
 
 def sample_ddim(

@@ -74,10 +74,9 @@ def recover(
     keys: Sequence[bytes],
     norms: Sequence[Norms],
     plan: Plan,
-    progress: Progress | None = None,
 ) -> tuple[Tensor, list[float]]:
     """Invert ``anonymize``: ``to_originals``, driven by one network."""
-    return drive(to_originals(pixels, context.generate, keys, norms, plan), denoiser, context, progress)
+    return drive(to_originals(pixels, context.generate, keys, norms, plan), denoiser, context)
 
 
 def to_strangers(

@@ -31,7 +31,7 @@ _DAMPING = 1e-10
 _SILENT = 1e-200  # a face that does not change at all is not to be divided by
 
 Walk = Generator[tuple[Tensor, Tensor], Tensor, T]
-"""What stops wherever it needs the network: it yields x (B, 3, R, R) and times (B,), and is sent v.
+"""A generator that pauses at each network evaluation: yields x (B, 3, R, R) and t (B,), and receives v.
 
 Nothing else happens in between, so walks may be carried on side by side, put aside and resumed.
 """
@@ -51,11 +51,9 @@ def drive(walk: Walk[T], denoiser: Denoiser, context: Context, progress: Progres
             progress()
 
 
-def integrate(
-    denoiser: Denoiser, x: Tensor, context: Context, times: Tensor, evaluations: int, progress: Progress | None = None
-) -> Tensor:
+def integrate(denoiser: Denoiser, x: Tensor, context: Context, times: Tensor, evaluations: int) -> Tensor:
     """Carry x from ``times[0]`` to ``times[-1]``: ``flow``, driven by one network; see there."""
-    return drive(flow(x, times, evaluations), denoiser, context, progress)
+    return drive(flow(x, times, evaluations), denoiser, context)
 
 
 def flow(x: Tensor, times: Tensor, evaluations: int) -> Walk[Tensor]:
@@ -94,7 +92,7 @@ def implicit_step(x_a: Tensor, v: Tensor, a: Tensor, b: Tensor, evaluations: int
 
 
 def _mixed(images: list[Tensor], residuals: list[Tensor]) -> Tensor:
-    """The images so mixed that of their residuals, if these are linear, the least is left."""
+    """Anderson mixing: combine the images so that the combined residual is smallest, assuming residuals are linear."""
     image, residual = images[-1], residuals[-1]
     if len(images) == 1:
         return image

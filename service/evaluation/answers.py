@@ -128,7 +128,7 @@ def measure_answers(pairs: Sequence[Pair], lab: Lab) -> list[AnswersResult]:
     seated = [(i, sitter) for i, sitter in enumerate(sitters) if sitter is not None]
     with ThreadPoolExecutor(MAX_BATCH) as pool:
         orders = [(i, sitter, writing) for i, sitter in seated for writing in WRITINGS]
-        files = pool.map(lambda order: _made(order[1], order[2], lab.studio), orders)
+        files = pool.map(lambda order: order[1].made(lab.studio, **WRITINGS[order[2]]), orders)
         made = {(i, writing): file for (i, _, writing), file in zip(orders, files, strict=True)}
         jobs = [(i, sitter, case) for i, sitter in seated for case in CASES]
         tried = list(pool.map(lambda job: _try(job[1], made[job[0], job[2].writing], job[2], lab.studio), jobs))
@@ -140,12 +140,6 @@ def measure_answers(pairs: Sequence[Pair], lab: Lab) -> list[AnswersResult]:
         AnswersResult(photo=pair.a, clean=None if s is None else lab.look(s, s.pixels), cases=found)
         for pair, s, found in zip(pairs, sitters, cases, strict=True)
     ]
-
-
-def _made(sitter: Sitter, writing: str, studio: Studio) -> Made:
-    told = sitter.told(studio)
-    file = told.write_png(sitter.pixels)
-    return told.anonymize(file.read_bytes(), told.read(file), **WRITINGS[writing])
 
 
 def _try(sitter: Sitter, made: Made, case: Case, studio: Studio) -> tuple[Answer, Pixels | None]:

@@ -19,7 +19,7 @@ from service.engine import MAX_BATCH
 from service.evaluation.paper import Explicit, Implicit, carry, whole_crop
 from service.evaluation.portraits import Pixels
 from service.evaluation.sitters import Sitter
-from service.evaluation.studio import Made, Studio
+from service.evaluation.studio import Studio
 from service.evaluation.utility import mask_in_crop, same_face
 from service.faces.crops import FaceView, paste_face, view_face
 from service.faces.masks import cells_of
@@ -71,20 +71,14 @@ def in_parallel(work: Callable[[_Item], _T], items: Sequence[_Item]) -> list[_T]
 
 def anonymized_again(sitter: Sitter, studio: Studio) -> Pixels:
     """A second stranger: the same picture, another nonce."""
-    return as_bytes(_made(sitter, "band-rotation", studio).picture.pixels)
+    return as_bytes(sitter.made(studio, format="png", scheme="band-rotation").picture.pixels)
 
 
 def _ours(sitter: Sitter, scheme: Scheme, studio: Studio) -> Versions:
-    made = _made(sitter, scheme, studio)
+    made = sitter.made(studio, format="png", scheme=scheme)
     _, recovered = studio.recover(made, "generative")
     wrong = studio.wrong_key(made)
     return Versions(as_bytes(made.picture.pixels), as_bytes(recovered.pixels), as_bytes(wrong.pixels))
-
-
-def _made(sitter: Sitter, scheme: Scheme, studio: Studio) -> Made:
-    told = sitter.told(studio)
-    file = told.write_png(sitter.pixels)
-    return told.anonymize(file.read_bytes(), told.read(file), format="png", scheme=scheme)
 
 
 def _paper(sitters: Sequence[Sitter], solver: Explicit | Implicit, studio: Studio) -> list[Versions]:

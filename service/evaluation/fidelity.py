@@ -11,7 +11,7 @@ from service.evaluation.figures import Figures, Rate, Spread, psnr
 from service.evaluation.photos import Photo
 from service.evaluation.portraits import Portrait
 from service.evaluation.studio import Made, Studio, outside_equal
-from service.faces.layout import NOBODY
+from service.faces.layout import NO_FACE
 from service.imaging import OutputFormat, Picture
 
 _WORST = 5
@@ -76,7 +76,7 @@ def measure_exact(photos: Iterable[Photo], studio: Studio) -> tuple[ExactFigures
 def _faces_exact(photo: Photo, original: Picture, studio: Studio, format: OutputFormat) -> bool:
     made = studio.anonymize(photo.data, original, format=format)
     answer, back = studio.recover(made, "best")
-    hidden = made.owner != NOBODY
+    hidden = made.owner != NO_FACE
     return answer.verified != "none" and bool(np.array_equal(back.pixels[hidden], original.pixels[hidden]))
 
 

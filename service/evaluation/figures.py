@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 EQUAL_DB = 120.0
 """PSNR reported for equal pixels."""
-_Z = 1.959964  # of 95 %
+Z95 = 1.959964
+"""Standard deviations on either side of the mean that hold 95 % of a normal distribution."""
 
 Array = NDArray[np.float64]
 
@@ -44,9 +45,9 @@ def wilson(hits: float, of: float) -> tuple[float, float]:
     """95 % interval of a proportion (Wilson 1927)."""
     if not of:
         return 0.0, 1.0
-    share, z2 = hits / of, _Z**2
+    share, z2 = hits / of, Z95**2
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
+    half = Z95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2)) / (1 + z2 / of)
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -121,5 +122,5 @@ def auc_interval(area: float, positives: int, negatives: int) -> tuple[float, fl
     """95 % interval of an AUC (Hanley & McNeil 1982, eq. 1)."""
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (positives - 1) * (q1 - area**2) + (negatives - 1) * (q2 - area**2)
-    half = 1.96 * math.sqrt(max(variance, 0.0) / (positives * negatives))
+    half = Z95 * math.sqrt(max(variance, 0.0) / (positives * negatives))
     return max(0.0, area - half), min(1.0, area + half)

@@ -6,10 +6,9 @@ and each is first brought to mean 0 and deviation 1 over the reference.
 
 import numpy as np
 
-from service.evaluation.figures import Array, Figures
+from service.evaluation.figures import Z95, Array, Figures
 
 _HALVINGS = 100
-_Z = 1.96
 
 
 class Kid(Figures):
@@ -54,7 +53,7 @@ def measure_kid(features: Array, reference: Array, seed: int) -> Kid | None:
         )
         for _ in range(_HALVINGS)
     ]
-    half = _Z * float(np.std(halves))
+    half = Z95 * float(np.std(halves))
     return Kid(value=value, low=value - half, high=value + half, faces=count, reference=total - count)
 
 

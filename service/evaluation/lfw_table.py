@@ -1,6 +1,6 @@
 """The tables of ``visard evaluate lfw``: rows of text, for the terminal and for the page."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service.evaluation.columns import COLUMNS, Column
@@ -51,14 +51,14 @@ def preface(report: LfwReport) -> Iterator[tuple[str, str]]:
     yield "took", ", ".join(f"{step} {_minutes(seconds)}" for step, seconds in report.seconds.items())
 
 
-def tables(report: LfwReport, judged: Sequence[Column] = COLUMNS) -> Iterator[Table]:
-    """Every table of the report; whether people are recognized is told of the methods ``judged``."""
+def tables(report: LfwReport) -> Iterator[Table]:
+    """Every table of the report."""
     yield Table("What it must show", ("demand", "met", "within 95 %", "found"), tuple(_demands(report)))
     yield Table("Side by side; shares with 95 % intervals", ("", *COLUMNS), tuple(_side_by_side(report)))
     yield Table(
         "Who is recognized, 95 % intervals",
         ("", *(f"FAR {far:g}" for far in FARS), "first of all"),
-        tuple(_people(report, judged)),
+        tuple(_people(report)),
     )
     yield Table(
         f"Files that come back changed ({report.changed_photos} photos; TAR at FAR {min(FARS):g})",
@@ -113,7 +113,7 @@ def _side_by_side(report: LfwReport) -> Iterator[tuple[str, ...]]:
     yield "anonymized: mask IoU", *(_short(utility[c].mask, 2) for c in COLUMNS)
 
 
-def _people(report: LfwReport, judged: Sequence[Column]) -> Iterator[tuple[str, ...]]:
+def _people(report: LfwReport) -> Iterator[tuple[str, ...]]:
     matching = report.matching
     yield from _recognized("original", matching.clean)
     versions: list[tuple[str, dict[Column, Recognized]]] = [
@@ -122,7 +122,7 @@ def _people(report: LfwReport, judged: Sequence[Column]) -> Iterator[tuple[str, 
         ("wrong key", matching.wrong),
     ]
     for name, by_column in versions:
-        for column in judged:
+        for column in COLUMNS:
             if column in by_column:
                 yield from _recognized(f"{name}, {column}", by_column[column])
     yield "two strangers of one photo", *(str(m.whole) for m in matching.strangers), ""

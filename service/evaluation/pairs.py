@@ -1,7 +1,6 @@
 """Labelled pairs of photos, as Labeled Faces in the Wild has them (Huang et al. 2007, View 2)."""
 
 import csv
-import hashlib
 import io
 import tarfile
 from collections.abc import Sequence
@@ -9,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from service.errors import FileUnusable
-from service.evaluation.photos import Photo, person_of
+from service.evaluation.photos import Photo, person_of, rank
+from service.photo_files import PAIRS, files_below, is_archive, is_pairs, is_photo, read_archive
 
-_TABLE = "pairs.tsv"
 _COLUMNS = {"fold", "same", "a", "b"}
 
 
@@ -54,7 +53,7 @@ class PairSet:
     def chosen(self, limit: int, seed: int) -> list[Pair]:
         """Pairs of different people, ordered by a hash of seed and names."""
         first: dict[str, Pair] = {}
-        for pair in sorted(self.same, key=lambda pair: _rank(seed, pair.a + pair.b)):
+        for pair in sorted(self.same, key=lambda pair: rank(seed, pair.a + pair.b)):
             first.setdefault(pair.person, pair)
         return list(first.values())[:limit]
 
@@ -62,7 +61,7 @@ class PairSet:
         """One photo each of people other than these, ordered by a hash of seed and name."""
         seen = set(people)
         chosen: list[Photo] = []
-        for name in sorted(self.photos, key=lambda name: _rank(seed, name)):
+        for name in sorted(self.photos, key=lambda name: rank(seed, name)):
             person = person_of(PurePath(name).stem)
             if person not in seen and len(chosen) < limit:
                 seen.add(person)
@@ -81,33 +80,27 @@ def load_pairs(data: Path) -> PairSet:
     """
     try:
         files = dict(_members(data) if data.is_file() else _below(data))
-        table = files.pop(_TABLE).decode()
+        table = files.pop(PAIRS).decode()
     except (OSError, tarfile.TarError, UnicodeDecodeError) as error:
         raise FileUnusable("the labelled pairs cannot be read") from error
     except KeyError:
-        raise FileUnusable(f"there is no {_TABLE} in the data") from None
+        raise FileUnusable(f"there is no {PAIRS} in the data") from None
     rows = csv.DictReader(io.StringIO(table), delimiter="\t")
     if _COLUMNS - set(rows.fieldnames or ()):
-        raise FileUnusable(f"{_TABLE} needs the columns fold, same, a and b")
+        raise FileUnusable(f"{PAIRS} needs the columns fold, same, a and b")
     same = tuple(Pair(row["a"], row["b"]) for row in rows if row["same"] == "1")
     if not same:
-        raise FileUnusable(f"{_TABLE} names no pair of one person")
+        raise FileUnusable(f"{PAIRS} names no pair of one person")
     return PairSet(same, files)
 
 
 def _below(folder: Path) -> list[tuple[str, bytes]]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    archives = [path for path in files if path.suffix == ".tar"]
-    if not any(path.name == _TABLE for path in files) and archives:
+    files = files_below(folder)
+    archives = [path for path in files if is_archive(path.name)]
+    if not any(is_pairs(path.name) for path in files) and archives:
         return [member for archive in archives for member in _members(archive)]
-    return [(path.name, path.read_bytes()) for path in files if path.suffix in {".jpg", ".png", ".tsv"}]
+    return [(path.name, path.read_bytes()) for path in files if is_photo(path.name) or is_pairs(path.name)]
 
 
 def _members(archive: Path) -> list[tuple[str, bytes]]:
-    with tarfile.open(archive) as tar:
-        opened = ((member, tar.extractfile(member)) for member in tar)
-        return [(PurePath(member.name).name, stream.read()) for member, stream in opened if stream is not None]
-
-
-def _rank(seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+    return [(PurePath(name).name, data) for name, data in read_archive(archive)]

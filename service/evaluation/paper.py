@@ -20,7 +20,7 @@ from service.core.ddim import ddim_step, ddim_times
 from service.core.keystream import Keystream
 from service.core.scheme import Plan
 from service.core.solver import drive, implicit_step
-from service.faces.layout import NOBODY, PlacedFace
+from service.faces.layout import NO_FACE, PlacedFace
 
 STEPS = 50
 
@@ -97,7 +97,7 @@ def carry(
 
 def whole_crop(face: PlacedFace, size: tuple[int, int]) -> NDArray[np.int16]:
     """An owner map (H, W) in which face 0 owns all of its crop."""
-    owner = np.full(size, NOBODY, np.int16)
+    owner = np.full(size, NO_FACE, np.int16)
     x, y = face.origin
     owner[max(0, y) : max(0, y + face.side), max(0, x) : max(0, x + face.side)] = 0
     return owner

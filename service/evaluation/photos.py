@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from service.errors import FileUnusable
+from service.photo_files import files_below, is_archive, is_photo
 
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 _NUMBERED = re.compile(r"(.+)_\d+")
 
 
@@ -39,10 +39,10 @@ def choose_photos(data: Path, limit: int, seed: int) -> list[Photo]:
     best: dict[str, tuple[bytes, _Source]] = {}
     try:
         for source in _sources(data):
-            rank = hashlib.sha256(f"{seed}:{source.name}".encode()).digest()
+            place = rank(seed, source.name)
             person = person_of(source.name)
-            if person not in best or rank < best[person][0]:
-                best[person] = rank, source
+            if person not in best or place < best[person][0]:
+                best[person] = place, source
         chosen = [source for _, source in sorted(best.values(), key=lambda ranked: ranked[0])][:limit]
         photos = [Photo(source.name, source.read()) for source in chosen]
     except (OSError, tarfile.TarError) as error:
@@ -64,22 +64,26 @@ def person_of(name: str) -> str:
     return numbered.group(1) if numbered else name
 
 
+def rank(seed: int, name: str) -> bytes:
+    """Where a name comes in the order of a seed."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+
+
 def _sources(data: Path) -> Iterator[_Source]:
-    paths = [path for path in sorted(data.rglob("*")) if path.is_file()] if data.is_dir() else [data]
-    for path in paths:
-        if path.suffix.lower() in _SUFFIXES:
+    for path in files_below(data):
+        if is_photo(path.name):
             yield _Source(path.stem, path.read_bytes)
-        elif path.suffix.lower() == ".tar":
+        elif is_archive(path.name):
             yield from _members(path)
 
 
 def _members(archive: Path) -> Iterator[_Source]:
+    """Photos that are read when they are chosen: few of an archive are."""
     with tarfile.open(archive) as tar:
         found = [(member.name, member.offset_data, member.size) for member in tar if member.isfile()]
     for name, offset, size in found:
-        path = PurePath(name)
-        if path.suffix.lower() in _SUFFIXES:
-            yield _Source(path.stem, partial(_part, archive, offset, size))
+        if is_photo(name):
+            yield _Source(PurePath(name).stem, partial(_part, archive, offset, size))
 
 
 def _part(path: Path, offset: int, size: int) -> bytes:

@@ -1,6 +1,5 @@
 """``visard evaluate realism``: how real anonymized faces look, for any weights."""
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import EvaluationUnavailable, FileUnusable, NoFaces
+from service.errors import EvaluationUnavailable, NoFaces
 from service.evaluation.backbone import BackboneFeatures
 from service.evaluation.clues import see
 from service.evaluation.faces_sheet import cut_face, write_grid, write_rows
@@ -19,7 +18,7 @@ from service.evaluation.photos import Photo, choose_photos
 from service.evaluation.portraits import Pixels
 from service.evaluation.progress import bar
 from service.evaluation.recognizers import DlibRecognizer, Recognizer
-from service.evaluation.studio import TENANT, Studio
+from service.evaluation.studio import TENANT, studio_in
 from service.evaluation.subjects import Subject, main_face, make_subjects
 from service.evaluation.utility import UtilityFigures, likeness
 from service.imaging import decode
@@ -99,13 +98,7 @@ def run_realism(data: Path, out: Path, parts: Parts, limit: int, reference: int,
     started = time.perf_counter()
     chosen = choose_photos(data, limit + reference, seed)
     parts.keys.create(TENANT)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix="files-", dir=out)
-    except OSError as error:
-        raise FileUnusable("the output folder cannot be written to") from error
-    with folder as name:
-        studio = Studio(parts, Path(name))
+    with studio_in(out, parts) as studio:
         subjects = list(bar(make_subjects(chosen[:limit], studio), "anonymized", len(chosen[:limit])))
     if not subjects:
         raise NoFaces("no photo of the set shows a face")

@@ -1,11 +1,10 @@
 """``visard evaluate roundtrip``: what comes back through files, measured."""
 
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from service.errors import FileUnusable, NoFaces
+from service.errors import NoFaces
 from service.evaluation.batch import measure_batch
 from service.evaluation.cost import measure_cost
 from service.evaluation.faces_sheet import write_returned, write_shown
@@ -19,7 +18,7 @@ from service.evaluation.report import RoundtripReport
 from service.evaluation.schemes import measure_schemes
 from service.evaluation.sitters import portrait_of
 from service.evaluation.strangers import measure_strangers
-from service.evaluation.studio import TENANT, Studio
+from service.evaluation.studio import TENANT, Studio, studio_in
 from service.operations.parts import Parts
 
 _ON_SHEET = 40
@@ -52,13 +51,8 @@ def run_roundtrip(
     started = time.perf_counter()
     photos = choose_photos(data, limit, seed)
     parts.keys.create(TENANT)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix="files-", dir=out)
-    except OSError as error:
-        raise FileUnusable("the output folder cannot be written to") from error
-    with folder as name:
-        report = _measured(photos, Studio(parts, Path(name)), out, data.name, seed, large)
+    with studio_in(out, parts) as studio:
+        report = _measured(photos, studio, out, data.name, seed, large)
     return report.model_copy(update={"seconds": time.perf_counter() - started})
 
 

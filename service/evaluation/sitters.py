@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from service.evaluation.photos import Photo
 from service.evaluation.portraits import Pixels, Portrait, make_portrait
 from service.evaluation.recognizers import Embedding, Recognizer
 from service.evaluation.scenes import KnownFace
-from service.evaluation.studio import Studio
+from service.evaluation.studio import Made, Studio
 from service.evaluation.utility import Likeness, likeness, same_face
 from service.faces.layout import PlacedFace
 from service.faces.search import find_faces
@@ -44,6 +45,16 @@ class Sitter:
     def told(self, studio: Studio) -> Studio:
         """A studio whose detector finds this face and no other."""
         return replace(studio, parts=replace(studio.parts, detector=KnownFace(self.face)))
+
+    def made(self, studio: Studio, **choices: Any) -> Made:
+        """Anonymize this face and no other, from a PNG file of the picture.
+
+        Args:
+            choices: of ``AnonymizeRequest``.
+        """
+        told = self.told(studio)
+        file = told.write_png(self.pixels)
+        return told.anonymize(file.read_bytes(), told.read(file), **choices)
 
     def blanked(self, pixels: Pixels) -> Pixels:
         """Nothing but the face: all pixels outside its mask grey."""

@@ -1,6 +1,9 @@
 """Where photos are anonymized and recovered: through the operations, and through files on disk."""
 
 import itertools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.faces.layout import NOBODY, PlacedFace, owner_map
+from service.errors import FileUnusable
+from service.faces.layout import NO_FACE, PlacedFace, owner_map
 from service.imaging import Picture, decode, encode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.custody import RecordKeys
@@ -110,7 +114,26 @@ class Studio:
         return decode(file.read_bytes(), self.parts.limits)
 
 
+@contextmanager
+def studio_in(out: Path, parts: Parts) -> Iterator[Studio]:
+    """A studio whose files lie in a private folder in ``out``, which is removed at the end.
+
+    Args:
+        out: made if missing.
+
+    Raises:
+        FileUnusable: ``out`` cannot be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix="files-", dir=out)
+    except OSError as error:
+        raise FileUnusable("the output folder cannot be written to") from error
+    with folder as name:
+        yield Studio(parts, Path(name))
+
+
 def outside_equal(made: Made, original: Picture) -> bool:
     """Whether every pixel that no face owns is the original's."""
-    free = made.owner == NOBODY
+    free = made.owner == NO_FACE
     return bool(np.array_equal(made.picture.pixels[free], original.pixels[free]))

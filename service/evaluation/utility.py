@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from service.evaluation.figures import Array, Distribution, Figures
 from service.evaluation.verification import BoundedRate
-from service.faces.again import SAME, iou
+from service.faces.again import iou
 from service.faces.detection import Detection
 from service.faces.layout import PlacedFace
 from service.faces.masks import block_bitmap, face_ellipse
+from service.faces.search import SAME
 
 
 class Likeness(Figures):

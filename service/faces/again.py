@@ -7,10 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.faces.detection import Box, Detection, Detector
-from service.faces.search import TILE, find_faces
+from service.faces.search import SAME, TILE, find_faces
 
-SAME = 0.5
-"""Overlap (IoU) of two boxes from which they show the same face."""
 _WINDOW = 3  # times the longer side of a box
 _LEAST = 256  # pixels
 

@@ -11,7 +11,7 @@ from service.core.context import Context, landmark_map
 from service.core.lattice import Lattice
 from service.core.resample import Cells, down, up
 from service.core.scheme import levels_to_model
-from service.faces.layout import NOBODY, PlacedFace
+from service.faces.layout import NO_FACE, PlacedFace
 
 Pixels = NDArray[np.uint8 | np.uint16]
 _T = TypeVar("_T", bound=np.generic)
@@ -55,10 +55,10 @@ def view_face(pixels: Pixels, owner: NDArray[np.int16], index: int, face: Placed
         pixels: (H, W, 3) uint8 or uint16.
         owner: (H, W), see ``layout.owner_map``.
     """
-    crop, owners, lattice = _cut(pixels, face, 0), _cut(owner, face, NOBODY), face.lattice
+    crop, owners, lattice = _cut(pixels, face, 0), _cut(owner, face, NO_FACE), face.lattice
     in_image = _cut(np.ones(owner.shape, np.bool_), face, False)
     owned = owners == index
-    free = np.asarray(~lattice.tiles(owners != NOBODY).any(axis=2))
+    free = np.asarray(~lattice.tiles(owners != NO_FACE).any(axis=2))
     around = in_image & lattice.spread(free)
     top = np.iinfo(pixels.dtype).max
     return FaceView(face, owned, down(crop, owned, lattice), down(crop, around, lattice), top)

@@ -19,12 +19,13 @@ from service.core.lattice import Lattice
 from service.faces.detection import Detection
 from service.faces.masks import Coverage, block_bitmap, border_ellipses, cells_of, face_ellipse
 
-NOBODY = -1
+NO_FACE = -1
+"""In an owner map: of no face."""
 _FILL = 0.8  # largest part of a crop's side that the longer side of the box may fill
 _MARGIN = BLOCK  # cells between a mask and the edge of its crop: at the edge the network draws badly
 _GROWTH = 64  # a crop that is too small grows by this part of its side
 
-CodingGrid = tuple[int, int, int, int, int]
+CodingBlocks = tuple[int, int, int, int, int]
 """Width and height of a lossy input's coding blocks, and x, y where the first block
 starts (<= 0), and how many pixels beyond a block its samples reach."""
 
@@ -70,7 +71,7 @@ class PlacedFace:
 
 
 def place(
-    detection: Detection, coverage: Coverage, resolution: int, size: tuple[int, int], grid: CodingGrid | None
+    detection: Detection, coverage: Coverage, resolution: int, size: tuple[int, int], coding_grid: CodingBlocks | None
 ) -> PlacedFace:
     """Lay the smallest crop over a face that shows its whole mask with some surroundings on every side.
 
@@ -78,7 +79,7 @@ def place(
         detection: the face.
         resolution: R.
         size: height and width of the image.
-        grid: coding blocks of a lossy input.
+        coding_grid: coding blocks of a lossy input.
     """
     left, top, right, bottom = (round(edge) for edge in detection.box)
     # Rounding may leave nothing of a box.
@@ -93,28 +94,30 @@ def place(
         lattice = Lattice(resolution, side)
         bitmap = np.any([block_bitmap(each.moved(*origin), lattice) for each in ellipses], axis=0)
         face = PlacedFace(box, detection.confidence, landmarks, side, origin, bitmap)
-        if _has_room(face, size, grid):
+        if _has_room(face, size, coding_grid):
             return face
         side += max(1, side // _GROWTH)
 
 
-def owner_map(faces: Iterable[PlacedFace], size: tuple[int, int], grid: CodingGrid | None) -> NDArray[np.int16]:
+def owner_map(
+    faces: Iterable[PlacedFace], size: tuple[int, int], coding_grid: CodingBlocks | None
+) -> NDArray[np.int16]:
     """Which face replaces which pixel.
 
     A pixel two masks claim goes to the face with the finer scale, then to the first; pixels that only
     a coding block adds come after all blocks of the bitmaps.
 
     Returns:
-        (H, W) int16: index of the face, or NOBODY.
+        (H, W) int16: index of the face, or NO_FACE.
     """
-    owner = np.full(size, NOBODY, np.int16)
+    owner = np.full(size, NO_FACE, np.int16)
     order = sorted(enumerate(faces), key=lambda item: (item[1].side, item[0]))
     claims = [(index, _Region.of(face)) for index, face in order]
     for index, region in claims:
         region.claim(owner, index)
-    if grid is not None:
+    if coding_grid is not None:
         for index, region in claims:
-            region.closed(grid).claim(owner, index)
+            region.closed(coding_grid).claim(owner, index)
     return owner
 
 
@@ -130,9 +133,9 @@ class _Region:
     def of(cls, face: PlacedFace) -> "_Region":
         return cls(*face.origin, face.lattice.spread(cells_of(face.bitmap)))
 
-    def closed(self, grid: CodingGrid) -> "_Region":
+    def closed(self, coding_grid: CodingBlocks) -> "_Region":
         """Grown to whole coding blocks, and to what they reach beyond themselves."""
-        width, height, x0, y0, bleed = grid
+        width, height, x0, y0, bleed = coding_grid
         before_x, before_y = (self.x - x0) % width, (self.y - y0) % height
         rows, columns = self.mask.shape
         after_x, after_y = -(columns + before_x) % width, -(rows + before_y) % height
@@ -154,12 +157,12 @@ class _Region:
         part = self.clipped((owner.shape[0], owner.shape[1]))
         rows, columns = part.mask.shape
         view = owner[part.y : part.y + rows, part.x : part.x + columns]
-        view[part.mask & (view == NOBODY)] = index
+        view[part.mask & (view == NO_FACE)] = index
 
 
-def _has_room(face: PlacedFace, size: tuple[int, int], grid: CodingGrid | None) -> bool:
+def _has_room(face: PlacedFace, size: tuple[int, int], coding_grid: CodingBlocks | None) -> bool:
     """Whether the pixels of the image that the face takes stay away from the edges of its crop."""
-    width, height, x0, y0, bleed = grid or (1, 1, 0, 0, 0)
+    width, height, x0, y0, bleed = coding_grid or (1, 1, 0, 0, 0)
     blocks, margin = face.lattice.edges[::BLOCK], math.ceil(_MARGIN * face.scale)
 
     def fits(taken: NDArray[np.bool_], start: int, length: int, block: int, first: int) -> bool:

@@ -13,9 +13,10 @@ from service.faces.masks import NEAR_EDGE, face_ellipse
 DEFAULT_CONFIDENCE = 0.35
 TILE = 1024
 """Side in pixels of what the detector sees at once."""
+SAME = 0.5
+"""Intersection over union of two boxes above which they show the same face."""
 _OVERLAP = 192
 _MOST = 10_000  # finds whose overlaps are looked at
-_SAME_FACE = 0.5  # intersection over union, above which two finds are one face
 _SAME_PART = 0.6  # of what was seen of a cut face, in a whole one
 
 
@@ -46,15 +47,14 @@ def united(finds: list[list[Detection]]) -> list[Detection]:
     faces: list[Detection] = []
     for found in finds:
         boxes = np.array([face.box for face in faces]).reshape(-1, 4)
-        faces += [face for face in found if not _same(face, boxes).any()]
+        faces += [face for face in found if not _same(np.array(face.box), boxes).any()]
     return _best_first(faces)
 
 
-def _same(face: Detection, boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(N,) whether a box is so near to the face's that both are one face."""
-    box = np.array(face.box)
+def _same(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(N,) which of (N, 4) boxes are so near to one that both show one face."""
     shared = _shared(box, boxes)
-    return np.asarray(shared > _SAME_FACE * (_areas(box) + _areas(boxes) - shared))
+    return np.asarray(shared > SAME * (_areas(box) + _areas(boxes) - shared))
 
 
 def _best_first(faces: list[Detection]) -> list[Detection]:
@@ -133,10 +133,8 @@ def _distinct(found: list[_Find]) -> list[Detection]:
             # Few are near: time must not grow with the square of all there are.
             meets = (boxes[i + 1 :, :2] < boxes[i, 2:]) & (boxes[i + 1 :, 2:] > boxes[i, :2])
             near = i + 1 + np.flatnonzero(left[i + 1 :] & meets.all(axis=1))
-            shared = _shared(boxes[i], boxes[near])
-            same = shared > _SAME_FACE * (_areas(boxes[i]) + _areas(boxes[near]) - shared)
             part = (not find.cut) & (_shared(boxes[i], seen[near]) > _SAME_PART * _areas(seen[near]))
-            left[near] = ~(same | np.where(cut[near], part, _hidden(find.face, seen[near])))
+            left[near] = ~(_same(boxes[i], boxes[near]) | np.where(cut[near], part, _hidden(find.face, seen[near])))
     return [find.face for find, stays in zip(found, left, strict=True) if stays]
 
 

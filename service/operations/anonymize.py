@@ -17,7 +17,7 @@ from service.errors import AlreadyAnonymized, NoFaces, TooManyFaces
 from service.faces.again import look_again, shows
 from service.faces.crops import FaceView, thumbnail, view_face
 from service.faces.detection import Box, Detection
-from service.faces.layout import NOBODY, PlacedFace
+from service.faces.layout import NO_FACE, PlacedFace
 from service.faces.masks import Coverage
 from service.faces.search import DEFAULT_CONFIDENCE
 from service.faces.selection import select
@@ -242,7 +242,7 @@ def _draw_scene(job: _Job, studio: Studio, progress: Progress | None) -> Drawn:
         # As a reader of the file will see it.
         shown = decode(job.encoded(anonymized, None), studio.limits) if job.lossy else anonymized
     record = _record(job, shown, strangers)
-    embedded, stored = written(record, samples(job.picture, job.scene.owner != NOBODY), job.new)
+    embedded, stored = written(record, samples(job.picture, job.scene.owner != NO_FACE), job.new)
     with timed(studio.observer, "encode"):
         file = job.encoded(anonymized, embedded)
     studio.limits.check_result(len(file))
@@ -263,7 +263,7 @@ def _with_strangers(job: _Job, studio: Studio, progress: Progress | None) -> tup
             least = min(job.request.min_confidence, DEFAULT_CONFIDENCE)
             return look_again(as_bytes(shown.pixels), boxes, studio.detector, least)
 
-    blank = opaque(job.target, scene.owner != NOBODY)
+    blank = opaque(job.target, scene.owner != NO_FACE)
     require_fits(blank, job.output)
     return draw_strangers(blank, views, job.plain, carry, look)
 
@@ -288,7 +288,7 @@ def _record(job: _Job, shown: Picture, strangers: Sequence[Stranger]) -> Record:
         image_depth=_depth(job.picture.pixels),
         width=job.target.pixels.shape[1],
         height=job.target.pixels.shape[0],
-        coding_grid=scene.grid,
+        coding_grid=scene.coding_grid,
         lossy=job.lossy,
         pixels_digest=pixels_digest(shown),
         image_digest=job.source,

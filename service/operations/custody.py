@@ -11,7 +11,7 @@ from service.keys.provider import KeyProvider
 from service.records.record import Record
 from service.weights.manifest import Numerics
 
-_BUDGET = 49
+_MAX_NFE = 49
 """Network evaluations per direction."""
 
 
@@ -82,6 +82,6 @@ def plan_for(numerics: Numerics, scheme: Scheme, *, lossy: bool, depth: Literal[
         lossy: whether the output loses pixels.
         depth: of the output. Sixteen bits keep more than K evaluations settle: they get as many as the budget allows.
     """
-    evaluations = numerics.evaluations if depth == 8 else max(numerics.evaluations, (_BUDGET - 1) // numerics.steps)
+    evaluations = numerics.evaluations if depth == 8 else max(numerics.evaluations, (_MAX_NFE - 1) // numerics.steps)
     t0 = numerics.t0_lossy if lossy else numerics.t0
     return Plan(scheme, numerics.steps, evaluations, numerics.grid, t0, numerics.t1, numerics.taus)

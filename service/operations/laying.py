@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.faces.detection import Detection
-from service.faces.layout import CodingGrid, PlacedFace, owner_map, place
+from service.faces.layout import CodingBlocks, PlacedFace, owner_map, place
 from service.faces.masks import Coverage
 from service.imaging import Picture
 from service.weights.bundles import Bundle, Bundles
@@ -19,13 +19,13 @@ class NewScene:
     Attributes:
         faces: as they are placed on the grid of the weights.
         owner: (H, W) int16, which face owns which pixel.
-        grid: coding blocks of a lossy input.
+        coding_grid: coding blocks of a lossy input.
         bundle: draws them all.
     """
 
     faces: tuple[PlacedFace, ...]
     owner: NDArray[np.int16]
-    grid: CodingGrid | None
+    coding_grid: CodingBlocks | None
     bundle: Bundle
 
 
@@ -41,12 +41,12 @@ def laid(found: list[Detection], picture: Picture, coverage: Coverage, bundles: 
 def _laid(found: list[Detection], picture: Picture, coverage: Coverage, bundle: Bundle) -> NewScene:
     """Place the faces, without those that others cover wholly."""
     size = (picture.pixels.shape[0], picture.pixels.shape[1])
-    grid = None if picture.grid is None else astuple(picture.grid)
+    coding_grid = None if picture.grid is None else astuple(picture.grid)
     resolution = bundle.manifest.numerics.resolution
-    faces = [place(face, coverage, resolution, size, grid) for face in found]
-    owner = owner_map(faces, size, grid)
+    faces = [place(face, coverage, resolution, size, coding_grid) for face in found]
+    owner = owner_map(faces, size, coding_grid)
     owning = set(np.unique(owner).tolist())
     if not owning.issuperset(range(len(faces))):
         faces = [face for i, face in enumerate(faces) if i in owning]
-        owner = owner_map(faces, size, grid)
-    return NewScene(tuple(faces), owner, grid, bundle)
+        owner = owner_map(faces, size, coding_grid)
+    return NewScene(tuple(faces), owner, coding_grid, bundle)

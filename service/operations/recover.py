@@ -12,7 +12,7 @@ import numpy as np
 from service.audit.entry import RecoveryAttempt, Result
 from service.core.solver import Progress
 from service.errors import RecordMismatch, RecordRefused, Refused, SelectionInvalid
-from service.faces.layout import NOBODY
+from service.faces.layout import NO_FACE
 from service.imaging import OutputFormat, Picture, decode, encode, pixels_digest
 from service.operations.evidence import Binding, bind, drawn_from
 from service.operations.foreign import notices_of
@@ -213,7 +213,7 @@ def _exact(
     """Put the sealed pixels back, after proof that this image was made from them."""
     record = found.record
     raw = open_seal(found.seal or b"", found.keys.seal(found.secret), record.id)
-    owned = scene.owner != NOBODY
+    owned = scene.owner != NO_FACE
     kind = np.dtype(np.uint16 if record.image_depth == 16 else np.uint8)
     values, count = np.frombuffer(raw, kind.newbyteorder(">")), int(owned.sum())
     if values.size not in (3 * count, 4 * count):

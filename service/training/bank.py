@@ -19,6 +19,7 @@ LEVELS = 3
 """Windows per photo: each shows twice the width of the one before, at half its scale."""
 LARGEST_FILL = 0.8  # of the crop's side, by the longer side of the box; as ``faces.layout`` places it
 _WINDOW = 1.6  # side of a window in units of R
+_WORKERS = 4  # photos decoded at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +48,17 @@ class PhotoBank:
         return self.extents.device
 
 
-def load_bank(faces: FaceSet, resolution: int, device: torch.device, workers: int = 4) -> PhotoBank:
+def load_bank(faces: FaceSet, resolution: int, device: torch.device) -> PhotoBank:
     """Decode every photo of a face set; takes about 23 R^2 bytes a photo.
 
     Args:
         resolution: R.
         device: where the bank lives.
-        workers: photos decoded at a time.
     """
     side = 2 * round(_WINDOW * resolution / 2)
     windows = [torch.empty(len(faces), 3, side, side, dtype=torch.uint8, device=device) for _ in range(LEVELS)]
     rows = []
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         portraits = pool.map(lambda index: _Portrait.of(faces, index, resolution, side), range(len(faces)))
         for index, portrait in enumerate(_bar(portraits, len(faces))):
             for level, window in enumerate(portrait.windows):

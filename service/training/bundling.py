@@ -1,15 +1,14 @@
 """From a training run to a weights bundle: numbers measured, manifest and network written."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from service.core.transform import Taus
 from service.errors import BadInput
 from service.training.bank import load_bank
-from service.training.config import TrainConfig
+from service.training.config import Ends, TrainConfig
 from service.training.faceset import FaceSet
 from service.training.samples import sample_batch
 from service.training.tuning import choose, sweep
@@ -18,16 +17,6 @@ from service.weights.network import load_denoiser, save_denoiser
 
 _SPARE = 4
 """Examples drawn for each that is measured: some show nothing around a face, as no photo of the service does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """The numbers of a bundle that are chosen by eye, see ``weights.manifest.Numerics``."""
-
-    t0: float = 0.02
-    t0_lossy: float = 0.04
-    t1: float = 0.98
-    tau: Taus = (0.95, 0.95, 0.75, 0.85)
 
 
 def make_bundle(

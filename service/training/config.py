@@ -1,10 +1,14 @@
-"""One configuration reproduces one training run."""
+"""What is chosen before a training run, and before a bundle is made of it."""
+
+from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.core.transform import Taus
+
 
 class TrainConfig(BaseModel):
-    """Everything a run depends on, besides the photos.
+    """Everything a run depends on, besides the photos: one configuration reproduces one run.
 
     Attributes:
         resolution: R, side of the model grid in cells.
@@ -49,3 +53,13 @@ class TrainConfig(BaseModel):
         warm = min(1.0, (seen + self.batch) / self.warmup)
         left = max(0.0, self.images - seen) / (self.decay_part * self.images)
         return self.learning_rate * warm * min(1.0, left)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The numbers of a bundle that are chosen by eye, see ``weights.manifest.Numerics``."""
+
+    t0: float = 0.02
+    t0_lossy: float = 0.04
+    t1: float = 0.98
+    tau: Taus = (0.95, 0.95, 0.75, 0.85)

@@ -1,8 +1,8 @@
 """The training photos in memory, each with the face the detector found in it."""
 
 import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from service.errors import BadInput, ImageDamaged
+from service.errors import BadInput, FileUnusable, ImageDamaged
 from service.faces.detection import Detector
-
-_SUFFIXES = {".webp", ".jpg", ".jpeg", ".png"}
+from service.photo_files import PAIRS, files_below, is_archive, is_pairs, is_photo, read_archive
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,44 +52,85 @@ class FaceSet:
         return _decode(self.encoded[index])
 
 
-def load_face_set(source: Path, cache: Path, detector: Detector, pattern: str = "faces-train") -> FaceSet:
-    """Read every photo below ``source`` and the face in it; detections are kept in ``cache``.
+@dataclass(frozen=True, slots=True)
+class PhotoSource:
+    """Where some of the photos come from.
 
-    Args:
-        source: a folder of photos, or of tar archives whose names start with ``pattern``.
-        cache: an ``.npz`` file, made on the first call.
-        detector: finds the faces on the first call.
-        pattern: start of the names of the archives to read.
+    Attributes:
+        path: a folder or a tar archive.
+        files: image files by name, as bytes.
+    """
+
+    path: Path
+    files: dict[str, bytes] = field(repr=False)
+
+
+def read_photos(data: Sequence[Path]) -> list[PhotoSource]:
+    """Read the photos of folders and tar archives, and of every tar archive in the folders.
 
     Raises:
-        BadInput: no photo with a face was found.
+        FileUnusable: something cannot be read, holds no photos, or holds labelled pairs, which are for evaluation;
+            or two photos have one name.
     """
-    files = dict(tqdm(_image_files(source, pattern), desc="reading photos", unit=" photos", leave=False))
+    try:
+        sources = [source for path in data for source in _sources(path)]
+    except (OSError, tarfile.TarError) as error:
+        raise FileUnusable("the training photos cannot be read") from error
+    seen: set[str] = set()
+    for source in sources:
+        both = min(seen & source.files.keys(), default=None)
+        if both is not None:
+            raise FileUnusable(f"the training photos hold {both} twice: give each file once, under a name of its own")
+        seen |= source.files.keys()
+    return sources
+
+
+def load_face_set(sources: Sequence[PhotoSource], cache: Path, detector: Detector) -> FaceSet:
+    """Find the face in every photo; detections are kept in ``cache``.
+
+    Args:
+        sources: of the photos.
+        cache: an ``.npz`` file, made on the first call.
+        detector: finds the faces on the first call.
+
+    Raises:
+        BadInput: no photo with a face was found, or the cache is of other photos.
+    """
+    files = {name: data for source in sources for name, data in source.files.items()}
     if not cache.exists():
         _detect_all(files, cache, detector)
     with np.load(cache) as found:
         names, boxes, landmarks = found["names"].tolist(), found["boxes"], found["landmarks"]
     if not names:
         raise BadInput("no photo with a face was found in the training data")
+    if not files.keys() >= set(names):
+        raise BadInput("the run was begun on other photos: some of its faces are in none of these")
     folders = sorted({name.split("/")[0] for name in names})
     groups = np.array([folders.index(name.split("/")[0]) for name in names])
     return FaceSet(names, [files[name] for name in names], boxes, landmarks, groups)
 
 
-def _image_files(source: Path, pattern: str) -> Iterator[tuple[str, bytes]]:
-    for path in sorted(source.rglob("*")):
-        if path.suffix.lower() in _SUFFIXES:
-            yield path.relative_to(source).as_posix(), path.read_bytes()
-        elif path.suffix == ".tar" and path.name.startswith(pattern):
-            yield from _tar_members(path)
+def _sources(data: Path) -> list[PhotoSource]:
+    """A folder's own photos, and each archive's."""
+    top = data if data.is_dir() else data.parent
+    files = files_below(data)
+    loose = [path for path in files if is_photo(path.name) or is_pairs(path.name)]
+    sources = [_source(data, ((path.relative_to(top).as_posix(), path.read_bytes()) for path in loose))]
+    sources += [_source(path, read_archive(path)) for path in files if is_archive(path.name)]
+    sources = [source for source in sources if source.files]
+    if not sources:
+        raise FileUnusable(f"there are no photos in {data.name}")
+    return sources
 
 
-def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            stream = archive.extractfile(member) if Path(member.name).suffix.lower() in _SUFFIXES else None
-            if stream is not None:
-                yield member.name, stream.read()
+def _source(path: Path, members: Iterable[tuple[str, bytes]]) -> PhotoSource:
+    files = dict(tqdm(members, desc="reading photos", unit=" photos", leave=False))
+    if any(map(is_pairs, files)):
+        raise FileUnusable(
+            f"{path.name} is for evaluation, as it holds {PAIRS}, and is not trained on: "
+            "name the folders and archives to train on one by one"
+        )
+    return PhotoSource(path, files)
 
 
 def _detect_all(files: dict[str, bytes], cache: Path, detector: Detector) -> None:

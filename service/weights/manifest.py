@@ -52,8 +52,8 @@ class Numerics(BaseModel):
         return self.tau if isinstance(self.tau, tuple) else (self.tau,) * 4
 
     @property
-    def network_evaluations(self) -> int:
-        """NFE of one direction: K per step, and one to start the first step from."""
+    def nfe(self) -> int:
+        """Network evaluations per direction: K per step, and one to start the first step from."""
         return self.steps * self.evaluations + 1
 
 

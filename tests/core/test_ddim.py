@@ -2,9 +2,9 @@
 
 import torch
 
-from service.core.analytic import AnalyticDenoiser
 from service.core.context import Context
 from service.core.ddim import invert_ddim, sample_ddim
+from tests.closed_form import AnalyticDenoiser
 
 R = 8
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from service.access.principal import Scope
 from service.app import create_app
 from service.assembly import open_access
-from service.core.analytic import AnalyticDenoiser
 from service.faces.detection import Detection
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, close, encoded
+from tests.closed_form import AnalyticDenoiser
 from tests.small_bundle import write_small_bundle
 from tests.vault.fixtures import vault_double
 from tests.vault.running import PREFIX, Double

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from service.core.analytic import AnalyticDenoiser
 from service.core.context import Context, Denoiser
 from service.core.scheme import Plan
 from service.engine import FaceTask
+from tests.closed_form import AnalyticDenoiser
 
 RESOLUTION = 16
 DIGEST, OTHER = b"d" * 32, b"e" * 32

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from service.core import scheme
-from service.core.analytic import AnalyticDenoiser
 from service.core.scheme import Plan
 from service.engine import MAX_BATCH, Engine, FaceTask
 from service.errors import CallerGone
+from tests.closed_form import AnalyticDenoiser
 from tests.engine.devices import DIGEST, OTHER, PATIENCE_S, PLAN, Broken, Networks, faces
 
 PLANS = [PLAN, replace(PLAN, steps=2, evaluations=3, grid="late", t0=0.04), replace(PLAN, scheme="signflip")]

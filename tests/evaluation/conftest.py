@@ -11,11 +11,11 @@ from PIL import Image
 from skimage.data import astronaut
 
 from service.assembly import open_parts
-from service.core.analytic import AnalyticDenoiser
 from service.evaluation.portraits import Portrait, make_portrait
 from service.evaluation.studio import TENANT, Studio
 from service.operations.parts import Parts
 from service.settings import Settings
+from tests.closed_form import AnalyticDenoiser
 from tests.small_bundle import RESOLUTION, write_small_bundle
 
 

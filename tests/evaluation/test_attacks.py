@@ -25,7 +25,7 @@ from service.evaluation.attacks import (
     tampered,
     wrong_key,
 )
-from service.evaluation.attacks.attack import CORRELATION, REVEALED, AttackFigures, correlated, correlation, revealed
+from service.evaluation.attacks.attack import COSINE, REVEALED, AttackFigures, cosine, cosines, revealed
 from service.evaluation.attacks.campaign import ATTACKS
 from service.evaluation.attacks.lessons import Lessons, Stranger, inverted, make_lessons
 from service.evaluation.attacks.targets import Targets
@@ -79,9 +79,7 @@ def test_recognition_would_be_noticed(targets: Targets) -> None:
 def test_signs_known_in_part_say_more_of_sign_flips_than_of_rotations(targets: Targets) -> None:
     found = list(partial_key.attack(targets))
     for part in partial_key.PARTS:
-        by_scheme = {
-            f.scheme: f.success for f in found if f.name.startswith(f"{part:.0%}") and f.measure == CORRELATION
-        }
+        by_scheme = {f.scheme: f.success for f in found if f.name.startswith(f"{part:.0%}") and f.measure == COSINE}
         # Three small faces have few hundred coefficients, and some weigh much.
         assert by_scheme["signflip"] == pytest.approx(2 * part - 1, abs=0.12)
         assert by_scheme["band-rotation"] < by_scheme["signflip"] - 0.05
@@ -94,7 +92,7 @@ def test_the_whole_key_reveals_the_latent(targets: Targets) -> None:
         hidden, _ = hide(z, mask, b"k" * 32, scheme, TAUS)
         guess = partial_key.guessed(hidden, mask, Keystream(b"k" * 32), scheme)
         bands = zip(BandLayout.of(mask).split(guess), BandLayout.of(mask).split(z), strict=True)
-        assert all(correlation(one, other) > 1 - 1e-9 for one, other in bands if len(one))
+        assert all(cosine(one, other) > 1 - 1e-9 for one, other in bands if len(one))
 
 
 def test_a_known_pair_breaks_one_key_for_all_and_no_key_for_each(targets: Targets) -> None:
@@ -176,7 +174,7 @@ def test_nearby_latents_are_as_near_as_is_said_in_every_band(targets: Targets, m
             for layout, z, near in zip(layouts, seen, drawn[later], strict=True):
                 for band, other in zip(layout.split(z), layout.split(near), strict=True):
                     if len(band) > 100:
-                        assert np.arccos(correlation(band, other)) == pytest.approx(angle, abs=0.06)
+                        assert np.arccos(cosine(band, other)) == pytest.approx(angle, abs=0.06)
 
 
 class Unchanged:
@@ -187,9 +185,9 @@ class Unchanged:
 
 def test_a_correlation_has_the_interval_of_a_mean() -> None:
     values = np.random.default_rng(0).normal(0.2, 0.1, 400)
-    figures = correlated("x", "y", values.tolist(), 0.0)
+    figures = cosines("x", "y", values.tolist(), 0.0)
     assert figures.low < 0.2 < figures.high and figures.high - figures.low == pytest.approx(0.0196, rel=0.1)
-    assert correlation(np.zeros(3), np.ones(3)) == 0
+    assert cosine(np.zeros(3), np.ones(3)) == 0
 
 
 def test_a_network_learns_what_strangers_tell_and_its_twin_cannot(

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from service.core.analytic import AnalyticDenoiser
 from service.core.context import Context
 from service.core.scheme import Plan
 from service.evaluation.figures import psnr
 from service.evaluation.paper import STEPS, Explicit, Implicit, carry, whole_crop
 from service.faces.layout import PlacedFace
+from tests.closed_form import AnalyticDenoiser
 
 R = 32
 PLAN = Plan("signflip", 8, 4, "late", 0.02, 0.995, (0.9,) * 4)

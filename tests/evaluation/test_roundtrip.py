@@ -16,7 +16,7 @@ from service.operations.parts import Parts
 def test_report_table_and_sheets(photo_folder: Path, tmp_path: Path, parts: Parts) -> None:
     report = run_roundtrip(photo_folder, tmp_path, parts, limit=3, seed=1, large=(900, 600))
     assert report.photos == report.portraits == report.exact.image.hits == 3
-    assert report.cost.evaluations == parts.bundles.default.manifest.numerics.network_evaluations
+    assert report.cost.evaluations == parts.bundles.default.manifest.numerics.nfe
     assert report.cost.ddim_evaluations == 50
     assert report.large.code == 0 and report.large.found.hits > 0
     assert 2**27 < report.large.peak_bytes < 3 * 2**30

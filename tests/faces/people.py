@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from service.faces.detection import Detection
-from service.faces.layout import CodingGrid
+from service.faces.layout import CodingBlocks
 
 # left eye, right eye, nose, left and right mouth corner, in units of the box around its centre
 _FEATURES = np.array([[-0.2, -0.1], [0.2, -0.1], [0.0, 0.1], [-0.15, 0.25], [0.15, 0.25]])
@@ -35,7 +35,7 @@ def detections(draw: st.DrawFn, size: tuple[int, int]) -> Detection:
     )
 
 
-coding_grids: st.SearchStrategy[CodingGrid | None] = st.one_of(
+coding_grids: st.SearchStrategy[CodingBlocks | None] = st.one_of(
     st.none(),
     st.tuples(
         st.sampled_from([8, 16, 32]), st.sampled_from([8, 16]), st.integers(-7, 0), st.integers(-7, 0), st.just(0)

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.faces.detection import CenterFaceDetector
-from service.faces.layout import NOBODY, PlacedFace, owner_map, place
+from service.faces.layout import NO_FACE, PlacedFace, owner_map, place
 from service.faces.masks import Coverage, Ellipse, face_ellipse
 from service.faces.search import find_faces
 from tests.faces.people import ASTRONAUT_FACE, astronaut, detected
@@ -35,7 +35,7 @@ def test_what_the_border_leaves_of_a_face_is_covered(shown: tuple[slice, ...] | 
     whole = ellipse.contains(np.arange(512)[None, :] + 0.5, np.arange(512)[:, None] + 0.5)[shown]
     part = np.ascontiguousarray(astronaut()[shown])
     owner = owner_map(faces_of(part), whole.shape, None)
-    assert (whole & (owner == NOBODY)).sum() < 0.03 * whole.sum()
+    assert (whole & (owner == NO_FACE)).sum() < 0.03 * whole.sum()
 
 
 @pytest.mark.parametrize("coverage", ["face", "head"])
@@ -47,7 +47,7 @@ def test_a_box_that_ends_at_a_border_hides_the_face_that_goes_on(coverage: Cover
         seen = detected((110 + right) / 2, (95 + bottom) / 2, right - 110, bottom - 95)
         size = (height, width)
         owner = owner_map([place(seen, coverage, 64, size, None)], size, None)
-        assert not (whole[:height, :width] & (owner == NOBODY)).any()
+        assert not (whole[:height, :width] & (owner == NO_FACE)).any()
 
 
 def test_a_face_away_from_the_borders_has_its_ellipse_alone() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.core.resample import quantized
 from service.faces.crops import FaceView, paste_face, thumbnail, view_face
-from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
+from service.faces.layout import NO_FACE, CodingBlocks, PlacedFace, owner_map, place
 from tests.faces.people import coding_grids, detected, detections
 
 SIZE = (150, 190)
@@ -39,7 +39,7 @@ class Scene:
         return pasted
 
 
-def scene_of(detected_faces: list, grid: CodingGrid | None = None, dtype: type = np.uint8, seed: int = 0) -> Scene:
+def scene_of(detected_faces: list, grid: CodingBlocks | None = None, dtype: type = np.uint8, seed: int = 0) -> Scene:
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, np.iinfo(dtype).max + 1, (*SIZE, 3)).astype(dtype)
     faces = [place(face, "face", R, SIZE, grid) for face in detected_faces]
@@ -66,7 +66,7 @@ def test_pasted_values_are_read_back_exactly(scene: Scene) -> None:
 def test_pixels_nobody_owns_stay(scene: Scene) -> None:
     before = scene.pixels.copy()
     scene.paste()
-    assert np.array_equal(scene.pixels[scene.owner == NOBODY], before[scene.owner == NOBODY])
+    assert np.array_equal(scene.pixels[scene.owner == NO_FACE], before[scene.owner == NO_FACE])
 
 
 @given(scenes)
@@ -95,7 +95,7 @@ def test_cells_are_generated_visible_or_unknown(scene: Scene) -> None:
         context = view.context()
         generate, visible = context.generate[0, 0].numpy(), context.visible[0, 0].numpy()
         assert np.array_equal(generate, any_in_cell(seen == index, view))
-        assert np.array_equal(visible, ~any_in_cell(seen >= 0, view) & any_in_cell(seen == NOBODY, view))
+        assert np.array_equal(visible, ~any_in_cell(seen >= 0, view) & any_in_cell(seen == NO_FACE, view))
         assert not context.known[0][:, ~torch.from_numpy(visible)].any()
         assert context.known.abs().max() <= 1
 

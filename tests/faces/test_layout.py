@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.faces.detection import Detection
-from service.faces.layout import NOBODY, CodingGrid, PlacedFace, owner_map, place
+from service.faces.layout import NO_FACE, CodingBlocks, PlacedFace, owner_map, place
 from service.faces.masks import Coverage, cells_of, face_ellipse
 from tests.faces.people import coding_grids, detected, detections
 
@@ -33,7 +33,7 @@ def cells_at(face: PlacedFace, pixels: np.ndarray) -> np.ndarray:
     return np.searchsorted(face.lattice.edges, pixels, side="right") - 1
 
 
-def coding_blocks(owner: np.ndarray, grid: CodingGrid) -> list[np.ndarray]:
+def coding_blocks(owner: np.ndarray, grid: CodingBlocks) -> list[np.ndarray]:
     width, height, x0, y0, _ = grid
     return [
         owner[max(0, y) : y + height, max(0, x) : x + width]
@@ -44,7 +44,7 @@ def coding_blocks(owner: np.ndarray, grid: CodingGrid) -> list[np.ndarray]:
 
 
 @given(detections(SIZE), coverages, coding_grids)
-def test_the_mask_covers_the_ellipse(face: Detection, coverage: Coverage, grid: CodingGrid | None) -> None:
+def test_the_mask_covers_the_ellipse(face: Detection, coverage: Coverage, grid: CodingBlocks | None) -> None:
     placed = place(face, coverage, R, SIZE, grid)
     whole = face_ellipse(placed.box, placed.landmarks.astype(float), coverage)
     # A pixel whose centre is on the edge to the last bit lies inside or outside, as the crop's origin rounds it.
@@ -56,7 +56,7 @@ def test_the_mask_covers_the_ellipse(face: Detection, coverage: Coverage, grid: 
 
 @given(detections(SIZE), coverages, coding_grids)
 def test_the_crop_shows_surroundings_on_every_side(
-    face: Detection, coverage: Coverage, grid: CodingGrid | None
+    face: Detection, coverage: Coverage, grid: CodingBlocks | None
 ) -> None:
     placed = place(face, coverage, R, SIZE, grid)
     owned = np.argwhere(owner_map([placed], SIZE, grid) == 0)[:, ::-1] - placed.origin
@@ -114,14 +114,14 @@ crowds = st.lists(detections(SIZE), min_size=1, max_size=5)
 
 @given(crowds, coverages, coding_grids)
 def test_every_pixel_of_every_mask_has_an_owner(
-    crowd: list[Detection], coverage: Coverage, grid: CodingGrid | None
+    crowd: list[Detection], coverage: Coverage, grid: CodingBlocks | None
 ) -> None:
     placed = [place(face, coverage, R, SIZE, grid) for face in crowd]
     owner = owner_map(placed, SIZE, grid)
     union = np.any([mask_of(face) for face in placed], axis=0)
-    assert (owner[union] != NOBODY).all()
+    assert (owner[union] != NO_FACE).all()
     if grid is None:
-        assert (owner[~union] == NOBODY).all()
+        assert (owner[~union] == NO_FACE).all()
     for index, face in enumerate(placed):
         owned = np.argwhere(owner == index)[:, ::-1] - face.origin
         assert ((owned >= 0) & (owned < face.side)).all()
@@ -130,14 +130,14 @@ def test_every_pixel_of_every_mask_has_an_owner(
 
 
 @given(crowds, coverages, coding_grids.filter(bool))
-def test_no_coding_block_straddles(crowd: list[Detection], coverage: Coverage, grid: CodingGrid) -> None:
+def test_no_coding_block_straddles(crowd: list[Detection], coverage: Coverage, grid: CodingBlocks) -> None:
     owner = owner_map([place(face, coverage, R, SIZE, grid) for face in crowd], SIZE, grid)
-    for block in coding_blocks(owner != NOBODY, grid):
+    for block in coding_blocks(owner != NO_FACE, grid):
         assert block.all() or not block.any()
 
 
 @given(detections(SIZE), coding_grids.filter(bool))
-def test_only_blocks_that_the_mask_touches_are_added(face: Detection, grid: CodingGrid) -> None:
+def test_only_blocks_that_the_mask_touches_are_added(face: Detection, grid: CodingBlocks) -> None:
     placed = place(face, "face", R, SIZE, grid)
     # What of the mask lies outside the image counts too: a decoder fills those pixels of the block.
     width, height, x0, y0, _ = grid
@@ -158,14 +158,14 @@ def test_only_blocks_that_the_mask_touches_are_added(face: Detection, grid: Codi
 
 
 @given(st.lists(detections(SIZE), min_size=2, max_size=3), coding_grids)
-def test_what_is_owned_does_not_depend_on_the_order(crowd: list[Detection], grid: CodingGrid | None) -> None:
+def test_what_is_owned_does_not_depend_on_the_order(crowd: list[Detection], grid: CodingBlocks | None) -> None:
     placed = [place(face, "face", R, SIZE, grid) for face in crowd]
     first = owner_map(placed, SIZE, grid)
     for order in permutations(range(len(placed))):
         other = owner_map([placed[i] for i in order], SIZE, grid)
-        assert np.array_equal(other == NOBODY, first == NOBODY)
+        assert np.array_equal(other == NO_FACE, first == NO_FACE)
         if len({face.side for face in placed}) == len(placed):
-            assert np.array_equal(np.array([*order, NOBODY])[other], first)
+            assert np.array_equal(np.array([*order, NO_FACE])[other], first)
 
 
 def test_the_finer_face_owns_what_two_masks_claim() -> None:
@@ -193,20 +193,20 @@ def test_a_mask_comes_before_what_coding_blocks_add() -> None:
 
 
 def test_no_faces_own_nothing() -> None:
-    assert (owner_map([], (7, 9), (8, 8, 0, 0)) == np.full((7, 9), NOBODY)).all()
+    assert (owner_map([], (7, 9), (8, 8, 0, 0)) == np.full((7, 9), NO_FACE)).all()
 
 
 def test_a_face_outside_the_image_owns_nothing() -> None:
     for x, y in ((-400, 50), (700, 50), (50, -400), (50, 700)):
-        assert (owner_map([place(detected(x, y, 60, 60), "face", R, SIZE, None)], SIZE, None) == NOBODY).all()
+        assert (owner_map([place(detected(x, y, 60, 60), "face", R, SIZE, None)], SIZE, None) == NO_FACE).all()
 
 
 @given(detections(SIZE), coding_grids.filter(bool), st.integers(1, 8))
-def test_what_blocks_reach_beyond_themselves_is_replaced_too(face: Detection, grid: CodingGrid, bleed: int) -> None:
+def test_what_blocks_reach_beyond_themselves_is_replaced_too(face: Detection, grid: CodingBlocks, bleed: int) -> None:
     reaching = (*grid[:4], bleed)
     placed = place(face, "face", R, SIZE, reaching)
-    without = owner_map([placed], SIZE, grid) != NOBODY
-    owner = owner_map([placed], SIZE, reaching) != NOBODY
+    without = owner_map([placed], SIZE, grid) != NO_FACE
+    owner = owner_map([placed], SIZE, reaching) != NO_FACE
     for down, right in ((bleed, 0), (-bleed, 0), (0, bleed), (0, -bleed), (bleed, bleed), (-bleed, -bleed)):
         rows, columns = np.nonzero(without)
         rows, columns = rows + down, columns + right

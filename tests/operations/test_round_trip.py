@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.errors import AlreadyAnonymized, NoFaces, RecordUnknown, SelectionInvalid
-from service.faces.layout import NOBODY, owner_map
+from service.faces.layout import NO_FACE, owner_map
 from service.imaging import decode
 from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.detect import detect
@@ -158,7 +158,7 @@ def test_two_faces_and_alpha(parts: Parts, two_faces: Pixels, encoded: Encoder) 
     assert len(made.faces) == 2
     shown = decode(made.data)
     assert shown.alpha is not None
-    owned = owner_map(made.faces, two_faces.shape[:2], None) != NOBODY
+    owned = owner_map(made.faces, two_faces.shape[:2], None) != NO_FACE
     assert np.array_equal(shown.alpha[~owned], alpha[~owned]) and (shown.alpha[owned] == 255).all()
     back = recover(made.data, ASK, parts)
     assert back.verified == "image"

@@ -15,13 +15,13 @@ from PIL import Image
 from skimage.data import astronaut
 
 from service.core.context import Context
-from service.errors import BadInput
+from service.errors import BadInput, FileUnusable
 from service.faces.detection import CenterFaceDetector, Detection
 from service.faces.masks import BLOCK
 from service.training.bank import load_bank
-from service.training.bundling import Ends, make_bundle
-from service.training.config import TrainConfig
-from service.training.faceset import FaceSet, load_face_set
+from service.training.bundling import make_bundle
+from service.training.config import Ends, TrainConfig
+from service.training.faceset import FaceSet, load_face_set, read_photos
 from service.training.run import train
 from service.training.samples import sample_batch
 from service.weights.bundles import Bundle, Bundles
@@ -133,7 +133,7 @@ def test_a_run_becomes_a_bundle(faces: FaceSet, tmp_path: Path) -> None:
     assert manifest.recipe["images_seen"] == 40
     assert str(tmp_path) not in (tmp_path / "bundle" / "unet" / "config.json").read_text()
     assert manifest.numerics.taus == ENDS.tau
-    assert manifest.numerics.network_evaluations <= 49
+    assert manifest.numerics.nfe <= 49
     bundles = Bundles.open(tmp_path / "bundle")
     assert bundles.default.manifest == manifest
     before = bundles.default.digest
@@ -158,22 +158,64 @@ def test_examples_keep_the_rules_of_the_service(faces: FaceSet) -> None:
     assert whole.any()
 
 
+def _archive(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for name, data in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
 def test_photos_of_folders_and_archives_are_found_and_detections_kept(tmp_path: Path) -> None:
     source = tmp_path / "data"
     (source / "loose").mkdir(parents=True)
     photo = _jpeg(np.ascontiguousarray(astronaut()[20:240, 120:320]))
     (source / "loose" / "a.jpg").write_bytes(photo)
     (source / "loose" / "empty.jpg").write_bytes(_jpeg(np.full((64, 64, 3), 80, np.uint8)))
-    with tarfile.open(source / "faces-train-more.tar", "w") as archive:
-        entry = tarfile.TarInfo("packed/b.jpg")
-        entry.size = len(photo)
-        archive.addfile(entry, io.BytesIO(photo))
-    found = load_face_set(source, tmp_path / "faces.npz", CenterFaceDetector())
-    assert sorted(found.names) == ["loose/a.jpg", "packed/b.jpg"]
-    assert sorted(found.groups.tolist()) == [0, 1]
+    inside = _archive(source / "of any name.tar", {"packed/b.jpg": photo, "packed/b.txt": b"no photo"})
+    beside = _archive(tmp_path / "beside.tar", {"beside/c.jpg": photo})
+    sources = read_photos([source, beside])
+    assert [(one.path, list(one.files)) for one in sources] == [
+        (source, ["loose/a.jpg", "loose/empty.jpg"]),
+        (inside, ["packed/b.jpg"]),
+        (beside, ["beside/c.jpg"]),
+    ]
+    found = load_face_set(sources, tmp_path / "faces.npz", CenterFaceDetector())
+    assert sorted(found.names) == ["beside/c.jpg", "loose/a.jpg", "packed/b.jpg"]
+    assert sorted(found.groups.tolist()) == [0, 1, 2]
 
     def never(rgb: NDArray[np.uint8], min_confidence: float) -> list[Detection]:
         raise AssertionError("detections were kept")
 
-    again = load_face_set(source, tmp_path / "faces.npz", never)
+    again = load_face_set(sources, tmp_path / "faces.npz", never)
     assert np.array_equal(again.boxes, found.boxes)
+    with pytest.raises(BadInput, match="other photos"):
+        load_face_set(sources[1:], tmp_path / "faces.npz", never)
+
+
+def test_photos_for_evaluation_are_not_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "a.jpg").write_bytes(b"photo")
+    photos = _archive(tmp_path / "faces-train.tar", {"faces/1.jpg": b"photo"})
+    pairs = _archive(tmp_path / "lfw-eval.tar", {"lfw/Ada_0001.jpg": b"photo", "lfw/pairs.tsv": b"fold"})
+    for data in (tmp_path, pairs):
+        with pytest.raises(FileUnusable, match=r"lfw-eval\.tar is for evaluation"):
+            read_photos([photos, data])
+    (tmp_path / "loose" / "pairs.tsv").write_bytes(b"fold")
+    with pytest.raises(FileUnusable, match="loose is for evaluation"):
+        read_photos([tmp_path / "loose"])
+    assert [one.path for one in read_photos([photos])] == [photos]
+
+
+def test_training_photos_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
+    one = _archive(tmp_path / "one.tar", {"faces/1.jpg": b"photo"})
+    other = _archive(tmp_path / "other.tar", {"faces/1.jpg": b"another", "faces/2.jpg": b"photo"})
+    with pytest.raises(FileUnusable, match=r"faces/1\.jpg twice"):
+        read_photos([one, other])
+    (tmp_path / "broken.tar").write_bytes(b"no archive" * 100)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.txt").write_text("no photo")
+    for data in ("broken.tar", "empty", "note.txt", "missing"):
+        with pytest.raises(FileUnusable):
+            read_photos([one, tmp_path / data])

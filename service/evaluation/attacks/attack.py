@@ -5,10 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from service.core.transform import Scheme
-from service.evaluation.figures import Array, Figures
+from service.evaluation.figures import Z95, Array, Figures
 from service.evaluation.verification import BoundedRate
-
-_Z = 1.96
 
 
 class AttackFigures(Figures):
@@ -41,7 +39,7 @@ class AttackFigures(Figures):
 
 
 REVEALED = "faces recognized as the original, surroundings blanked"
-CORRELATION = "correlation with the original latent, mean"
+COSINE = "cosine with the original latent, mean"
 
 
 def revealed(name: str, scheme: Scheme | str, hits: Iterable[bool], chance: float, note: str = "") -> AttackFigures:
@@ -67,17 +65,15 @@ def counted(
     )
 
 
-def correlated(
-    name: str, scheme: Scheme | str, values: Sequence[float], chance: float, note: str = ""
-) -> AttackFigures:
+def cosines(name: str, scheme: Scheme | str, values: Sequence[float], chance: float, note: str = "") -> AttackFigures:
     """An attack that guesses latents."""
     found = np.array(values)
-    half = _Z * float(found.std(ddof=1)) / np.sqrt(len(found)) if len(found) > 1 else 1.0
+    half = Z95 * float(found.std(ddof=1)) / np.sqrt(len(found)) if len(found) > 1 else 1.0
     mean = float(found.mean()) if len(found) else 0.0
     return AttackFigures(
         name=name,
         scheme=scheme,
-        measure=CORRELATION,
+        measure=COSINE,
         success=mean,
         low=mean - half,
         high=mean + half,
@@ -87,7 +83,7 @@ def correlated(
     )
 
 
-def correlation(one: Array, other: Array) -> float:
+def cosine(one: Array, other: Array) -> float:
     """Cosine of two arrays; 0 when one is silent."""
     scale = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float((one * other).sum()) / scale if scale else 0.0

@@ -17,7 +17,7 @@ from service.engine import MAX_BATCH
 from service.evaluation.attacks.attack import AttackFigures, revealed
 from service.evaluation.attacks.lessons import Inverted, Lessons, Stranger, inverted, make_lessons, untouched
 from service.evaluation.attacks.targets import Targets
-from service.evaluation.figures import Array
+from service.evaluation.figures import Z95, Array
 from service.evaluation.ledger import Kept, Ledger
 from service.evaluation.portraits import Pixels
 from service.evaluation.progress import bar
@@ -36,7 +36,6 @@ _SCHEME: Scheme = "band-rotation"
 """Ours alone: what sign flips leave to see, cheaper attacks find."""
 _TWIN = "context alone"
 _ORIGINALS = "originals"
-_Z = 1.96
 
 
 class Marks(Kept):
@@ -156,7 +155,7 @@ def _guesses(network: UNetDenoiser, exam: Lessons, targets: Targets, blind: bool
 
 def _nearer(name: str, scheme: str, gains: Array, note: str) -> AttackFigures:
     mean = float(gains.mean())
-    half = _Z * float(gains.std(ddof=1)) / len(gains) ** 0.5 if len(gains) > 1 else abs(mean)
+    half = Z95 * float(gains.std(ddof=1)) / len(gains) ** 0.5 if len(gains) > 1 else abs(mean)
     return AttackFigures(
         name=name,
         scheme=scheme,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from service.core.keystream import KEY_BYTES, Keystream
 from service.core.transform import Scheme, hide
-from service.evaluation.attacks.attack import AttackFigures, correlated, correlation
+from service.evaluation.attacks.attack import AttackFigures, cosine, cosines
 from service.evaluation.attacks.targets import SCHEMES, Targets
 from service.evaluation.figures import Array
 
@@ -20,13 +20,11 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
     latents = targets.latents(targets.views())
     one_key = os.urandom(KEY_BYTES)
     published = [signs_by_place(one_key, z.shape) * z for z in latents]
-    yield correlated("known pair", "published: one key, signs", _learned(latents, published, masks), 0.0)
+    yield cosines("known pair", "published: one key, signs", _learned(latents, published, masks), 0.0)
     for scheme in SCHEMES:
-        yield correlated(
-            "known pair", scheme, _tried(targets, latents, masks, scheme, None), 0.0, "a key for each face"
-        )
+        yield cosines("known pair", scheme, _tried(targets, latents, masks, scheme, None), 0.0, "a key for each face")
     reused = _tried(targets, latents, masks, "band-rotation", one_key)
-    yield correlated("known pair", "band-rotation", reused, 0.0, "if one key were used for all, which is never done")
+    yield cosines("known pair", "band-rotation", reused, 0.0, "if one key were used for all, which is never done")
 
 
 def _tried(
@@ -40,14 +38,14 @@ def _tried(
 
 
 def _learned(latents: Sequence[Array], hidden: Sequence[Array], masks: Sequence[NDArray[np.bool_]]) -> list[float]:
-    """Correlation of the better of two guesses: the signs by place, and the one direction a rotation shows."""
+    """Cosine of the better of two guesses: the signs by place, and the one direction a rotation shows."""
     found = []
     for (known, target), (known_hidden, target_hidden), (_, mask) in zip(
         pairwise(latents), pairwise(hidden), pairwise(masks), strict=True
     ):
         by_place = np.sign(known * known_hidden) * target_hidden
         along = known * (known_hidden * target_hidden).sum()
-        guesses = [correlation(guess * mask, target) for guess in (by_place, along)]
+        guesses = [cosine(guess * mask, target) for guess in (by_place, along)]
         found.append(max(guesses, key=abs))
     return found
 

@@ -49,11 +49,8 @@ class Lessons:
     def batch(self, chosen: Tensor, device: torch.device) -> tuple[Tensor, Tensor, Context]:
         """Strangers and originals, (b, 3, R, R) float32, and their context, on ``device``."""
         faces = self.whose[chosen]
-        context = Context(*(plane[faces] for plane in self._planes())).to(device)
+        context = self.context.select(faces).to(device)
         return self.strangers[chosen].float().to(device), self.originals[faces].to(device), context
-
-    def _planes(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.context.known, self.context.generate, self.context.visible, self.context.landmarks
 
 
 class Stranger(Kept):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from service.core.bands import BandLayout
 from service.core.keystream import KEY_BYTES
 from service.core.transform import Scheme, Taus, hide
-from service.evaluation.attacks.attack import AttackFigures, correlation
+from service.evaluation.attacks.attack import AttackFigures, cosine
 from service.evaluation.attacks.targets import SCHEMES, Targets
 from service.evaluation.figures import Array
 from service.evaluation.scenes import with_face
@@ -66,4 +66,4 @@ def alike(layout: BandLayout, hidden: Array, candidate: Array) -> float:
     magnitudes = ([abs(band) for band in layout.split(latent)] for latent in (hidden, candidate))
     pairs = [(one, other) for one, other in zip(*magnitudes, strict=True) if len(one)]
     total = sum(len(one) for one, _ in pairs)
-    return sum(len(one) * correlation(one - one.mean(), other - other.mean()) for one, other in pairs) / max(total, 1)
+    return sum(len(one) * cosine(one - one.mean(), other - other.mean()) for one, other in pairs) / max(total, 1)

@@ -10,7 +10,7 @@ from service.core.bands import BandLayout
 from service.core.keystream import KEY_BYTES, Keystream
 from service.core.rotation import flip_signs, rotate_back
 from service.core.transform import Scheme, hide
-from service.evaluation.attacks.attack import AttackFigures, correlated, correlation, revealed
+from service.evaluation.attacks.attack import AttackFigures, cosine, cosines, revealed
 from service.evaluation.attacks.targets import SCHEMES, Targets
 from service.evaluation.figures import Array
 
@@ -44,8 +44,8 @@ def attack(targets: Targets) -> Iterator[AttackFigures]:
                 guessed(z, mask, PartlyKnown(key, part, rng), scheme)
                 for z, mask, key in zip(hidden, masks, keys, strict=True)
             ]
-            found = [correlation(guess, z) for guess, z in zip(guesses, latents, strict=True)]
-            yield correlated(f"{part:.0%} of the signs known", scheme, found, 0.0)
+            found = [cosine(guess, z) for guess, z in zip(guesses, latents, strict=True)]
+            yield cosines(f"{part:.0%} of the signs known", scheme, found, 0.0)
             if part in _SHOWN:
                 hits = targets.revealed(targets.drawn(views, guesses))
                 yield revealed(f"{part:.0%} of the signs known", scheme, hits, sum(shown) / max(len(shown), 1))

@@ -113,10 +113,4 @@ class Targets:
 
 def anonymized(sitters: Sequence[Sitter], studio: Studio, scheme: Scheme) -> list[Made]:
     """Anonymize sitters to PNG files."""
-
-    def make(sitter: Sitter) -> Made:
-        told = sitter.told(studio)
-        file = told.write_png(sitter.pixels)
-        return told.anonymize(file.read_bytes(), told.read(file), format="png", scheme=scheme)
-
-    return in_parallel(make, sitters)
+    return in_parallel(lambda sitter: sitter.made(studio, format="png", scheme=scheme), sitters)

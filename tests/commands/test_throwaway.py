@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.commands.nobody import parts_of_nobody
+from service.commands.throwaway import throwaway_parts
 from service.errors import NoFaces
 from service.keys.local import LocalKeyStore
 from service.operations.anonymize import AnonymizeRequest, anonymize
@@ -48,11 +48,11 @@ def photo(portrait: NDArray[np.uint8]) -> bytes:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_parts_of_nobody(
+def test_throwaway_parts(
     part: str, home: Path, small_bundle: Path, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(part, PARTS[part])
-    with parts_of_nobody() as (parts, folder):
+    with throwaway_parts() as (parts, folder):
         parts.keys.create(TENANT)
         made = anonymize(photo, AnonymizeRequest(tenant=TENANT), parts)
         back = recover(made.data, RecoverRequest(tenant=TENANT, subject="t", reason="test"), parts)
@@ -68,7 +68,7 @@ def test_what_is_drawn_with_is_what_the_environment_says(home: Path, monkeypatch
     monkeypatch.setenv("VISARD_MAX_PIXELS", "1234")
     monkeypatch.setenv("VISARD_MAX_UPLOAD_BYTES", "123")
     monkeypatch.setenv("VISARD_MAX_FACES", "12")
-    with parts_of_nobody() as (parts, _):
+    with throwaway_parts() as (parts, _):
         assert (parts.limits.max_pixels, parts.limits.max_bytes, parts.max_faces) == (1234, 123, 12)
     assert not home.exists()
 
@@ -81,7 +81,7 @@ def test_the_commands_use_them(command: str, home: Path, tmp_path: Path, monkeyp
         opened.append(settings)
         raise NoFaces("enough")
 
-    monkeypatch.setattr("service.commands.nobody.open_parts", stop)
+    monkeypatch.setattr("service.commands.throwaway.open_parts", stop)
     for name, value in PARTS.items():
         monkeypatch.setenv(name, value)
     arguments = ["bench"] if command == "bench" else ["evaluate", command, "--data", tmp_path]

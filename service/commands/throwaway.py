@@ -14,7 +14,7 @@ _KEPT = {"weights", "device", "max_upload_bytes", "max_pixels", "max_faces"}
 
 
 @contextmanager
-def parts_of_nobody() -> Iterator[tuple[Parts, Path]]:
+def throwaway_parts() -> Iterator[tuple[Parts, Path]]:
     """Parts of the embedded set-up, and the folder they are in, which is removed behind the block.
 
     Raises:
@@ -22,5 +22,5 @@ def parts_of_nobody() -> Iterator[tuple[Parts, Path]]:
         BundleInvalid: there are no usable weights.
     """
     kept = Settings().model_dump(include=_KEPT)
-    with tempfile.TemporaryDirectory(prefix="visard-nobody-") as home:
+    with tempfile.TemporaryDirectory(prefix="visard-throwaway-") as home:
         yield open_parts(Settings.model_construct(**kept, home=Path(home))), Path(home)
