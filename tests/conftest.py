@@ -1,6 +1,5 @@
 """Fixtures for more than one room: databases, a small network, a photo. And how hard the tests try."""
 
-import os
 import signal
 import uuid
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from sqlalchemy import Engine, create_engine, make_url
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
 from tests import effort
+from tests.given import given, take
 from tests.leaks.session import watch
 from tests.leaks.watch import Watch
 from tests.postgres import PostgresServer, own_postgres
@@ -24,15 +24,15 @@ __all__ = ["watch"]
 
 _SERVER_URL = "VISARD_TEST_POSTGRES_URL"
 
+take()
 effort.load_profile()
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """URL of a PostgreSQL server where databases may be made: the one named by the environment, or our own."""
-    given = os.environ.get(_SERVER_URL)
-    if given:
-        yield given
+    if url := given(_SERVER_URL):
+        yield url
         return
     with own_postgres() as server:
         yield server.url
