@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 from skimage.data import astronaut
 from sqlalchemy import Engine, create_engine, make_url
 
+from service.assembly import open_parts
 from service.database.engine import make_engine
 from service.database.migrate import upgrade
+from service.operations.parts import Parts
+from service.settings import Settings
 from tests import effort
+from tests.files import encoded
 from tests.given import given, take
 from tests.leaks.session import watch
 from tests.leaks.watch import Watch
@@ -22,6 +26,7 @@ from tests.small_bundle import write_small_bundle
 
 __all__ = ["watch"]
 
+TENANT = "hospital"
 _SERVER_URL = "VISARD_TEST_POSTGRES_URL"
 
 take()
@@ -97,3 +102,17 @@ def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def portrait() -> NDArray[np.uint8]:
     """(220, 200, 3): one face of about 100 x 70 pixels."""
     return np.ascontiguousarray(astronaut()[20:240, 120:320])
+
+
+@pytest.fixture(scope="session")
+def photo(portrait: NDArray[np.uint8]) -> bytes:
+    """The portrait as a PNG file."""
+    return encoded(portrait)
+
+
+@pytest.fixture
+def parts(tmp_path: Path, small_bundle: Path) -> Parts:
+    """Real ones on a small network: SQLite, local keys, CenterFace."""
+    made = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
+    made.keys.create(TENANT)
+    return made

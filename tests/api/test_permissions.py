@@ -20,7 +20,8 @@ from service.audit.checkpoint import SignedCheckpoint
 from service.audit.head import Receipt
 from service.audit.signing import LocalSigner, Signer
 from service.errors import AuditTampered
-from tests.api.conftest import OTHER, TENANT, Service, assert_problem, encoded, pixels_of
+from tests.api.conftest import OTHER, TENANT, Service, assert_problem, pixels_of
+from tests.files import encoded
 
 ROUTES = {
     "POST /v1/anonymize": Scope.ANONYMIZE,

@@ -34,6 +34,7 @@ from service.tenancy import Policy
 from service.weights.bundles import Bundles
 from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, processor_s, ray_cluster, title
 from tests.engine.devices import PLAN
+from tests.files import encoded
 from tests.serving import Installation, serving
 from tests.small_bundle import RESOLUTION, write_small_bundle
 from tests.waiting import PATIENCE_S, until
@@ -149,7 +150,7 @@ def test_the_same_file_to_the_last_bit(
     keys, request = NewImage.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
     with closing(parts.engine):
         here, there = (
-            draw(_png(portrait), request, replace(parts, engine=engine), begin=lambda: keys, known=lambda _: False)
+            draw(encoded(portrait), request, replace(parts, engine=engine), begin=lambda: keys, known=lambda _: False)
             for engine in (parts.engine, room)
         )
     assert here.answer.data == there.answer.data
@@ -263,7 +264,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_batch_and_nothing_is_lost(
     source.mkdir()
     sources = {f"{number:02}.png" for number in range(12)}
     for name in sources:
-        (source / name).write_bytes(_png(portrait))
+        (source / name).write_bytes(encoded(portrait))
     (source / "broken.png").write_bytes(b"")
     choices = ("--ray", cluster.address, "--workers", "2", "--threads", "2", "--json")
     running = subprocess.Popen(
@@ -297,7 +298,7 @@ def test_the_service_asks_the_replicas_and_is_ready_while_there_are_any(
     installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
     chosen = {name: value for name, value in joined.environment().items() if name.startswith("VISARD_")}
     with serving(installation, VISARD_ENGINE="ray", **chosen) as service:
-        made = service.post("/v1/anonymize", "anonymize", _png(portrait))
+        made = service.post("/v1/anonymize", "anonymize", encoded(portrait))
         assert (made.status_code, made.headers["x-visard-faces"]) == (200, "1")
         back = service.post("/v1/recover", "recover", made.content, reason="a test", fidelity="generative")
         assert back.headers["x-visard-fidelity"] == "generative"
@@ -305,15 +306,9 @@ def test_the_service_asks_the_replicas_and_is_ready_while_there_are_any(
         newer = write_small_bundle(tmp_path / "newer", seed=2)
         with serving(installation, VISARD_ENGINE="ray", VISARD_WEIGHTS=str(newer), **chosen) as upgraded:
             until(lambda: upgraded.get("/readyz").json()["parts"]["engine"] == "ok", pause_s=0.5)
-            assert upgraded.post("/v1/anonymize", "anonymize", _png(portrait)).status_code == 409
+            assert upgraded.post("/v1/anonymize", "anonymize", encoded(portrait)).status_code == 409
             ready = upgraded.get("/readyz")
             assert (ready.status_code, ready.json()["parts"]["weights"]) == (503, "unavailable")
         serve.delete("visard")
         until(lambda: service.get("/readyz").json()["parts"]["engine"] == "unavailable", pause_s=0.5)
         assert service.get("/readyz").status_code == 503
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from skimage.data import astronaut
 
 from service.settings import Settings
-from tests.api.conftest import encoded
+from tests.files import encoded
 from tests.given import take
 from tests.serving import ANALYTIC, NETWORK, Installation, Process, serving
 

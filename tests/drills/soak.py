@@ -24,8 +24,8 @@ import numpy as np
 from skimage.data import astronaut
 
 from service.settings import Settings
-from tests.api.conftest import encoded
 from tests.drills.load import WISHES, Answer, Visitor, load, until
+from tests.files import encoded
 from tests.given import take
 from tests.serving import ANALYTIC, Installation, Process, serving
 
