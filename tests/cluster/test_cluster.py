@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -22,9 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.assembly import open_parts
-from service.cluster.connection import Access, connect
 from service.engine import Engine, FaceTask
-from service.engine.observer import NOBODY
 from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed, EngineUnavailable
 from service.operations.anonymize import AnonymizeRequest, draw
 from service.operations.keeping import NewImage
@@ -32,7 +29,8 @@ from service.operations.recover import RecoverRequest, recover
 from service.settings import Settings
 from service.tenancy import Policy
 from service.weights.bundles import Bundles
-from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, processor_s, ray_cluster, title
+from tests.cluster.conftest import ROOT, visard
+from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, processor_s, title
 from tests.engine.devices import PLAN
 from tests.files import encoded
 from tests.serving import Installation, serving
@@ -44,53 +42,6 @@ pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore
 
 TENANT = "demo"
 _ENDLESS = replace(PLAN, steps=100_000)
-_ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with ray_cluster(processors=4) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def deployed(cluster: Cluster, small_bundle: Path) -> Cluster:
-    """With two replicas of the engine."""
-    two = ("--min", "2", "--max", "2")
-    done = _visard(cluster, "ray", "deploy", *two, VISARD_ENGINE="ray", VISARD_WEIGHTS=small_bundle)
-    assert (done.returncode, done.stderr) == (0, "")
-    return cluster
-
-
-@pytest.fixture(scope="module")
-def joined(deployed: Cluster) -> Iterator[Cluster]:
-    """This process is a client of it."""
-    before = dict(os.environ)
-    with closing(connect(Access(deployed.address, deployed.token))):
-        yield deployed
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-
-
-@pytest.fixture
-def bundles(small_bundle: Path) -> Bundles:
-    return Bundles.open(small_bundle)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(40) as made:
-        yield made
-
-
-@pytest.fixture
-def room(joined: Cluster, pool: ThreadPoolExecutor) -> Iterator[Any]:
-    """Closed at the end, which frees whoever waits in the pool."""
-    from service.cluster.room import RayRoom
-
-    made = RayRoom(queue_limit=32, observer=NOBODY, disconnect=lambda: None)
-    yield made
-    made.close(0.1)
 
 
 def _faces(count: int, seed: int = 0) -> list[FaceTask]:
@@ -117,12 +68,6 @@ def _says_nothing_of(room: Any, digest: bytes) -> bool:
     except EngineUnavailable:
         return True
     raise AssertionError("it is known")
-
-
-def _visard(cluster: Cluster, *arguments: object, token: str | None = None, **settings: object):
-    environment = cluster.environment(token) | {name: str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "service", *map(str, arguments)]
-    return subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
 
 
 def test_the_same_faces_as_in_this_process(room: Any, bundles: Bundles) -> None:
@@ -252,7 +197,7 @@ def test_no_key_and_no_pixel_is_in_the_files_of_the_cluster(joined: Cluster, roo
 
 
 def test_without_the_token_nobody_gets_in(cluster: Cluster, tmp_path: Path) -> None:
-    done = _visard(cluster, "ray", "deploy", token="f" * 64, VISARD_ENGINE="ray", RAY_py_gcs_connect_timeout_s=3)
+    done = visard(cluster, "ray", "deploy", token="f" * 64, VISARD_ENGINE="ray", RAY_py_gcs_connect_timeout_s=3)
     assert done.returncode == 1
     assert "refuses the token" in done.stderr
 
@@ -270,7 +215,7 @@ def test_a_worker_is_killed_in_the_middle_of_a_batch_and_nothing_is_lost(
     running = subprocess.Popen(
         [sys.executable, "-m", "service", "batch", source, out, *choices],
         env=cluster.environment() | {"VISARD_HOME": str(home), "VISARD_WEIGHTS": str(small_bundle)},
-        cwd=_ROOT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
