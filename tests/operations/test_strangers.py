@@ -14,6 +14,7 @@ from service.errors import AlphaUnsupported, DepthUnsupported, EngineBusy, Engin
 from service.evaluation.figures import psnr
 from service.faces.detection import CenterFaceDetector, Detection
 from service.imaging import decode
+from service.operations import strangers
 from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
@@ -26,6 +27,12 @@ Pixels = NDArray[np.uint8]
 
 REQUEST = AnonymizeRequest(tenant=TENANT)
 ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order", fidelity="generative")
+
+
+@pytest.fixture(autouse=True)
+def all_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the product makes."""
+    monkeypatch.setattr(strangers, "DRAWS", DRAWS)
 
 
 @dataclass
