@@ -11,7 +11,6 @@ PREFIX = "VISARD_"
 FILE_SUFFIX = "_FILE"
 """A secret may stand in a file, which the variable with this ending names."""
 
-_OF_TESTS = "VISARD_TEST_"
 _MAX_SECRET = 64 << 10
 
 
@@ -31,7 +30,7 @@ def our_variables() -> Mapping[str, str]:
 
 
 def refuse_unknown(settings: type[BaseModel], environment: Mapping[str, str]) -> None:
-    """Let pass variables that are settings, name the file of a secret, or are for tests.
+    """Let pass variables that are settings, or name the file of a secret.
 
     Raises:
         SettingsInvalid: another one begins like ours.
@@ -39,7 +38,7 @@ def refuse_unknown(settings: type[BaseModel], environment: Mapping[str, str]) ->
     known = {variable(name) for name in settings.model_fields}
     known |= {variable(name) + FILE_SUFFIX for name in secrets(settings)}
     for name in sorted(environment):
-        if not name.startswith(_OF_TESTS) and name not in known:
+        if name not in known:
             raise SettingsInvalid(f"there is no setting {name}")
 
 

@@ -1,12 +1,8 @@
-"""Tokens of an identity provider: which are believed, and what is done when its keys change or cannot be had."""
+"""Tokens of an identity provider: which are believed."""
 
 import base64
 import json
-import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import jwt
 import pytest
@@ -14,69 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.access.jwks import COOLDOWN_S, MAX_AGE_S, REFRESH_S, KeySet, parse_jwks
-from service.access.jwks_fetch import MAX_BYTES, fetch_jwks
-from service.access.oidc import OidcTokens, Rules
-from service.access.principal import Principal, Scope
+from service.access.jwks import REFRESH_S, KeySet
+from service.access.oidc import OidcTokens
+from service.access.principal import Scope
 from service.access.refusal import TokenRefused
-from service.errors import IdentityProviderUnavailable, TenantUnknown
-from tests.access.provider import AUDIENCE, ISSUER, PRIVATE, Provider, claims, document, family, jwk, provider, token
-
-ALL = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
-PATIENCE_S = 10.0
-
-
-class Clock:
-    """Stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
-class OneTenant:
-    def get(self, name: str) -> str:
-        if name != "acme":
-            raise TenantUnknown("there is no such tenant")
-        return name
-
-
-def rules(**changes: Any) -> Rules:
-    good = {
-        "issuer": ISSUER,
-        "audience": AUDIENCE,
-        "algorithms": ALL,
-        "leeway_s": 30.0,
-        "tenant_claim": "tenant",
-        "scope_claim": "scope",
-    }
-    return Rules(**{**good, **changes})
-
-
-@pytest.fixture
-def server() -> Iterator[Provider]:
-    with provider() as running:
-        yield running
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def keys(server: Provider, clock: Clock) -> KeySet:
-    return KeySet(lambda: fetch_jwks(server.url, PATIENCE_S), PATIENCE_S, clock)
-
-
-@pytest.fixture
-def oidc(keys: KeySet) -> OidcTokens:
-    return OidcTokens(rules(), keys, OneTenant())
-
-
-ALICE = Principal("alice", "acme", frozenset({Scope.RECOVER, Scope.AUDIT}))
+from tests.access.conftest import ALICE, ALL, PATIENCE_S, Clock, OneTenant, rules
+from tests.access.provider import AUDIENCE, PRIVATE, Provider, claims, document, family, jwk, token
 
 
 @pytest.mark.parametrize("algorithm", ALL)
@@ -213,106 +152,8 @@ def test_the_tenant_comes_from_the_claim_that_is_configured(keys: KeySet) -> Non
     assert configured.authenticate(token(tenant="globex", org={"name": "acme"})).tenant == "acme"
 
 
-def test_a_rotated_key_is_fetched_once_it_is_used(oidc: OidcTokens, server: Provider, clock: Clock) -> None:
-    assert oidc.authenticate(token()) == ALICE
-    new = ec.generate_private_key(ec.SECP256R1())
-    server.body = document(jwk(new, "new"))
-    with pytest.raises(TokenRefused):
-        oidc.authenticate(token(kid="new", key=new))
-    clock.time += COOLDOWN_S
-    assert oidc.authenticate(token(kid="new", key=new)) == ALICE
-    assert server.asked == 2
-    with pytest.raises(TokenRefused):
-        oidc.authenticate(token())
-
-
-def test_made_up_key_ids_do_not_make_it_ask_more_often(oidc: OidcTokens, server: Provider, clock: Clock) -> None:
-    for i in range(50):
-        clock.time += COOLDOWN_S / 10
-        with pytest.raises(TokenRefused):
-            oidc.authenticate(token(kid=f"guess-{i}"))
-    assert server.asked == 5
-
-
-def test_a_withdrawn_key_is_forgotten(oidc: OidcTokens, server: Provider, clock: Clock) -> None:
-    assert oidc.authenticate(token()) == ALICE
-    server.body = document(jwk(PRIVATE["rsa"], "rsa"))
-    clock.time += REFRESH_S
-    with pytest.raises(TokenRefused):
-        oidc.authenticate(token())
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "headers"),
-    [
-        (500, b"{}", {}),
-        (404, b"{}", {}),
-        (200, b"not JSON", {}),
-        (200, b"[]", {}),
-        (200, b'{"keys": {}}', {}),
-        (200, b"[" * 100_000, {}),
-        (200, document(*[{}] * 101), {}),
-        (200, document(jwk(PRIVATE["p256"], "p256")) + b" " * MAX_BYTES, {}),
-        (302, b"", {"Location": "/keys"}),
-    ],
-)
-def test_keys_that_cannot_be_had(
-    status: int, body: bytes, headers: dict[str, str], oidc: OidcTokens, server: Provider, caplog: Any
-) -> None:
-    server.status, server.body, server.headers = status, body, headers
-    for _ in range(3):
-        with pytest.raises(IdentityProviderUnavailable):
-            oidc.authenticate(token())
-    assert server.asked == 1
-    assert server.url not in caplog.text
-
-
-def test_a_provider_that_is_away_for_a_while(oidc: OidcTokens, server: Provider, clock: Clock) -> None:
-    assert oidc.authenticate(token()) == ALICE
-    server.status = 503
-    clock.time += REFRESH_S
-    assert oidc.authenticate(token()) == ALICE
-    with pytest.raises(IdentityProviderUnavailable):
-        oidc.authenticate(token(kid="new"))
-    clock.time += MAX_AGE_S - REFRESH_S
-    with pytest.raises(IdentityProviderUnavailable):
-        oidc.authenticate(token())
-    server.status = 200
-    clock.time += COOLDOWN_S
-    assert oidc.authenticate(token()) == ALICE
-
-
-def test_all_wait_for_one_fetch_and_nobody_for_ever(server: Provider) -> None:
-    server.gate.clear()
-    patient = OidcTokens(rules(), KeySet(lambda: fetch_jwks(server.url, PATIENCE_S), PATIENCE_S), OneTenant())
-    with ThreadPoolExecutor(8) as pool:
-        waiting = [pool.submit(patient.authenticate, token()) for _ in range(8)]
-        threading.Timer(0.05, server.gate.set).start()
-        assert [one.result() for one in waiting] == [ALICE] * 8
-    assert server.asked == 1
-    server.gate.clear()
-    hasty = OidcTokens(rules(), KeySet(lambda: fetch_jwks(server.url, PATIENCE_S), 0.05), OneTenant())
-    for _ in range(2):
-        with pytest.raises(IdentityProviderUnavailable):
-            hasty.authenticate(token())
-    assert server.asked == 2
-
-
-def test_nobody_there() -> None:
-    with provider() as gone:
-        url = gone.url
-    absent = OidcTokens(rules(), KeySet(lambda: fetch_jwks(url, 1.0), 5.0), OneTenant())
-    with pytest.raises(IdentityProviderUnavailable):
-        absent.authenticate(token())
-
-
-def test_private_and_symmetric_keys_are_left_out() -> None:
-    good = jwk(PRIVATE["p256"], "good")
-    published = document(good, {**good, "d": "secret"}, {"kty": "oct", "k": "c2VjcmV0", "kid": "good"}, {"kid": "x"})
-    assert parse_jwks(published) == (good,)
-
-
 _part = st.binary(max_size=60).map(lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode())
+
 _header = st.dictionaries(
     st.sampled_from(["alg", "kid", "crit", "b64", "typ", "jwk"]),
     st.none()
@@ -320,6 +161,7 @@ _header = st.dictionaries(
     | st.integers()
     | st.lists(st.text(), max_size=2),
 ).map(lambda header: base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode())
+
 _PUBLISHED = document(*(jwk(private, name) for name, private in PRIVATE.items()))
 
 
@@ -344,9 +186,3 @@ def test_endless_tokens_are_not_looked_at(oidc: OidcTokens, server: Provider) ->
     with pytest.raises(TokenRefused):
         oidc.authenticate(token(padding="x" * (16 << 10)))
     assert server.asked == 0
-
-
-def test_an_issuer_may_be_beyond_a_proxy(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    assert fetch_jwks("http://login.invalid/keys", PATIENCE_S) == server.body

@@ -25,16 +25,11 @@ from service.app import create_app
 from service.assembly import open_access
 from service.settings import Settings
 from tests.audit.ledger import bodies
+from tests.files import encoded
 from tests.leaks.watch import shown
 
 TENANT, OTHER = "hospital", "newspaper"
 Pixels = NDArray[np.uint8]
-
-
-def encoded(pixels: Pixels, kind: str = "PNG", **options: object) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, kind, **options)
-    return out.getvalue()
 
 
 def pixels_of(data: bytes) -> Pixels:
@@ -164,12 +159,6 @@ def close(app: FastAPI) -> None:
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, live()).result(60)
-
-
-@pytest.fixture(scope="session")
-def photo(portrait: Pixels) -> bytes:
-    """The portrait as a PNG file."""
-    return encoded(portrait)
 
 
 @pytest.fixture(scope="session")

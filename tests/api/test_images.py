@@ -8,7 +8,8 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.api.conftest import TENANT, Pixels, Service, assert_problem, encoded, pixels_of
+from tests.api.conftest import TENANT, Pixels, Service, assert_problem, pixels_of
+from tests.files import encoded
 
 
 def test_anonymize_then_recover_gives_every_bit_back(

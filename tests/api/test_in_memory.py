@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.api.conftest import Service, encoded
+from tests.api.conftest import Service
+from tests.files import encoded
 from tests.leaks.watch import here
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -27,16 +27,12 @@ from service.settings import Settings
 from tests.api.conftest import TENANT, Service, assert_problem, close, make_tokens
 from tests.api.test_lifecycle import PATIENCE_S, Gated
 from tests.certificates import written
+from tests.ports import free_port
 from tests.waiting import until
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 def test_measurements_are_there_and_nowhere_else(settings_for: Callable[[Path], Settings], tmp_path: Path) -> None:
-    port = _free_port()
+    port = free_port()
     app = create_app(settings_for(tmp_path / "home").model_copy(update={"metrics_port": port}))
     service = Service(app, {})
     assert service.request("GET", "/livez").status_code == 200

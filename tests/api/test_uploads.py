@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from service.api import UploadLimits
-from tests.api.conftest import Pixels, Service, assert_problem, encoded
+from tests.api.conftest import Pixels, Service, assert_problem
+from tests.files import encoded
 
 BOUNDARY = "b0undary"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}

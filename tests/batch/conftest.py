@@ -1,6 +1,5 @@
 """A batch over three photos, run as often as a test likes."""
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 from sqlalchemy import create_engine, text
 
-from service.assembly import open_parts
 from service.batch.figures import Figures
 from service.batch.manifest import Manifest
 from service.batch.run import Batch
@@ -22,26 +17,11 @@ from service.batch.storage import Folder
 from service.batch.work import Job, Lost, Outcome, Threads
 from service.operations.anonymize import AnonymizeRequest
 from service.operations.parts import Parts
-from service.settings import Settings
 from service.tenancy import Policy
+from tests.conftest import TENANT
 
-TENANT = "hospital"
 EVERYTHING = {"a.png", "b.png", "below/c.png"}
 Line = dict[str, Any]
-
-
-@pytest.fixture
-def parts(tmp_path: Path, small_bundle: Path) -> Parts:
-    made = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
-    made.keys.create(TENANT)
-    return made
-
-
-@pytest.fixture
-def photo(portrait: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(portrait).save(out, "PNG")
-    return out.getvalue()
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from service.batch.work import Job, Lost, Outcome
 from service.errors import EngineUnavailable, FileUnusable, ManifestUnusable
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
-from tests.batch.conftest import EVERYTHING, TENANT, Bench
+from tests.batch.conftest import EVERYTHING, Bench
 from tests.commands.visard import visard
+from tests.conftest import TENANT
 
 
 def test_every_photo_gets_a_line_whatever_it_is(

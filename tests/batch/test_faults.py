@@ -17,7 +17,8 @@ from service.operations.anonymize import AnonymizeRequest, draw
 from service.operations.keeping import NewImage
 from service.operations.parts import Parts
 from service.tenancy import Policy
-from tests.batch.conftest import EVERYTHING, TENANT, Bench
+from tests.batch.conftest import EVERYTHING, Bench
+from tests.conftest import TENANT
 
 
 @pytest.fixture

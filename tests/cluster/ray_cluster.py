@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.cluster.connection import SPILLING
+from tests.ports import free_port
 from tests.waiting import PATIENCE_S, until
 
 MEMORY = "/dev/shm"  # noqa: S108
@@ -52,7 +52,7 @@ def ray_cluster(processors: int) -> Iterator[Cluster]:
     """Start one; every process of it is gone behind the block."""
     # The name of a socket in it has to be short.
     folder = Path(tempfile.mkdtemp(prefix="vr", dir=MEMORY))
-    token, port = secrets.token_hex(32), _free_port()
+    token, port = secrets.token_hex(32), free_port()
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
@@ -62,8 +62,8 @@ def ray_cluster(processors: int) -> Iterator[Cluster]:
     }
     options = {
         "--port": port,
-        "--ray-client-server-port": _free_port(),
-        "--dashboard-agent-listen-port": _free_port(),
+        "--ray-client-server-port": free_port(),
+        "--dashboard-agent-listen-port": free_port(),
         "--min-worker-port": 0,
         "--max-worker-port": 0,
         "--num-cpus": processors,
@@ -120,9 +120,3 @@ def processor_s(pid: int) -> float:
     """What a process has computed so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -22,9 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.assembly import open_parts
-from service.cluster.connection import Access, connect
 from service.engine import Engine, FaceTask
-from service.engine.observer import NOBODY
 from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed, EngineUnavailable
 from service.operations.anonymize import AnonymizeRequest, draw
 from service.operations.keeping import NewImage
@@ -32,8 +29,10 @@ from service.operations.recover import RecoverRequest, recover
 from service.settings import Settings
 from service.tenancy import Policy
 from service.weights.bundles import Bundles
-from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, processor_s, ray_cluster, title
+from tests.cluster.conftest import ROOT, visard
+from tests.cluster.ray_cluster import MEMORY, STORE_BYTES, Cluster, processor_s, title
 from tests.engine.devices import PLAN
+from tests.files import encoded
 from tests.serving import Installation, serving
 from tests.small_bundle import RESOLUTION, write_small_bundle
 from tests.waiting import PATIENCE_S, until
@@ -43,53 +42,6 @@ pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore
 
 TENANT = "demo"
 _ENDLESS = replace(PLAN, steps=100_000)
-_ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with ray_cluster(processors=4) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def deployed(cluster: Cluster, small_bundle: Path) -> Cluster:
-    """With two replicas of the engine."""
-    two = ("--min", "2", "--max", "2")
-    done = _visard(cluster, "ray", "deploy", *two, VISARD_ENGINE="ray", VISARD_WEIGHTS=small_bundle)
-    assert (done.returncode, done.stderr) == (0, "")
-    return cluster
-
-
-@pytest.fixture(scope="module")
-def joined(deployed: Cluster) -> Iterator[Cluster]:
-    """This process is a client of it."""
-    before = dict(os.environ)
-    with closing(connect(Access(deployed.address, deployed.token))):
-        yield deployed
-    for name in set(os.environ) - set(before):
-        del os.environ[name]
-
-
-@pytest.fixture
-def bundles(small_bundle: Path) -> Bundles:
-    return Bundles.open(small_bundle)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(40) as made:
-        yield made
-
-
-@pytest.fixture
-def room(joined: Cluster, pool: ThreadPoolExecutor) -> Iterator[Any]:
-    """Closed at the end, which frees whoever waits in the pool."""
-    from service.cluster.room import RayRoom
-
-    made = RayRoom(queue_limit=32, observer=NOBODY, disconnect=lambda: None)
-    yield made
-    made.close(0.1)
 
 
 def _faces(count: int, seed: int = 0) -> list[FaceTask]:
@@ -118,12 +70,6 @@ def _says_nothing_of(room: Any, digest: bytes) -> bool:
     raise AssertionError("it is known")
 
 
-def _visard(cluster: Cluster, *arguments: object, token: str | None = None, **settings: object):
-    environment = cluster.environment(token) | {name: str(value) for name, value in settings.items()}
-    command = [sys.executable, "-m", "service", *map(str, arguments)]
-    return subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
-
-
 def test_the_same_faces_as_in_this_process(room: Any, bundles: Bundles) -> None:
     tasks, digest = _faces(3), bundles.default.digest
     with Engine(bundles) as engine:
@@ -149,7 +95,7 @@ def test_the_same_file_to_the_last_bit(
     keys, request = NewImage.begin(TENANT, Policy(), parts.keys), AnonymizeRequest(tenant=TENANT)
     with closing(parts.engine):
         here, there = (
-            draw(_png(portrait), request, replace(parts, engine=engine), begin=lambda: keys, known=lambda _: False)
+            draw(encoded(portrait), request, replace(parts, engine=engine), begin=lambda: keys, known=lambda _: False)
             for engine in (parts.engine, room)
         )
     assert here.answer.data == there.answer.data
@@ -251,7 +197,7 @@ def test_no_key_and_no_pixel_is_in_the_files_of_the_cluster(joined: Cluster, roo
 
 
 def test_without_the_token_nobody_gets_in(cluster: Cluster, tmp_path: Path) -> None:
-    done = _visard(cluster, "ray", "deploy", token="f" * 64, VISARD_ENGINE="ray", RAY_py_gcs_connect_timeout_s=3)
+    done = visard(cluster, "ray", "deploy", token="f" * 64, VISARD_ENGINE="ray", RAY_py_gcs_connect_timeout_s=3)
     assert done.returncode == 1
     assert "refuses the token" in done.stderr
 
@@ -263,13 +209,13 @@ def test_a_worker_is_killed_in_the_middle_of_a_batch_and_nothing_is_lost(
     source.mkdir()
     sources = {f"{number:02}.png" for number in range(12)}
     for name in sources:
-        (source / name).write_bytes(_png(portrait))
+        (source / name).write_bytes(encoded(portrait))
     (source / "broken.png").write_bytes(b"")
     choices = ("--ray", cluster.address, "--workers", "2", "--threads", "2", "--json")
     running = subprocess.Popen(
         [sys.executable, "-m", "service", "batch", source, out, *choices],
         env=cluster.environment() | {"VISARD_HOME": str(home), "VISARD_WEIGHTS": str(small_bundle)},
-        cwd=_ROOT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -297,7 +243,7 @@ def test_the_service_asks_the_replicas_and_is_ready_while_there_are_any(
     installation = Installation.make(Settings(home=tmp_path / "home", weights=small_bundle))
     chosen = {name: value for name, value in joined.environment().items() if name.startswith("VISARD_")}
     with serving(installation, VISARD_ENGINE="ray", **chosen) as service:
-        made = service.post("/v1/anonymize", "anonymize", _png(portrait))
+        made = service.post("/v1/anonymize", "anonymize", encoded(portrait))
         assert (made.status_code, made.headers["x-visard-faces"]) == (200, "1")
         back = service.post("/v1/recover", "recover", made.content, reason="a test", fidelity="generative")
         assert back.headers["x-visard-fidelity"] == "generative"
@@ -305,15 +251,9 @@ def test_the_service_asks_the_replicas_and_is_ready_while_there_are_any(
         newer = write_small_bundle(tmp_path / "newer", seed=2)
         with serving(installation, VISARD_ENGINE="ray", VISARD_WEIGHTS=str(newer), **chosen) as upgraded:
             until(lambda: upgraded.get("/readyz").json()["parts"]["engine"] == "ok", pause_s=0.5)
-            assert upgraded.post("/v1/anonymize", "anonymize", _png(portrait)).status_code == 409
+            assert upgraded.post("/v1/anonymize", "anonymize", encoded(portrait)).status_code == 409
             ready = upgraded.get("/readyz")
             assert (ready.status_code, ready.json()["parts"]["weights"]) == (503, "unavailable")
         serve.delete("visard")
         until(lambda: service.get("/readyz").json()["parts"]["engine"] == "unavailable", pause_s=0.5)
         assert service.get("/readyz").status_code == 503
-
-
-def _png(pixels: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()

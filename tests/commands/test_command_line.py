@@ -14,19 +14,13 @@ from PIL import Image
 from skimage.data import astronaut
 
 from tests.commands.visard import visard
-from tests.small_bundle import write_small_bundle
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two photos with a face, one without, one file that is no photo, one broken photo."""
     monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VISARD_WEIGHTS", str(weights))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     face = np.ascontiguousarray(astronaut()[20:240, 120:320])
     photos = tmp_path / "photos"
     (photos / "inner").mkdir(parents=True)

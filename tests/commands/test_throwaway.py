@@ -1,12 +1,8 @@
 """What measures opens nothing of the installation that the environment names."""
 
-import io
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
 from service.commands.throwaway import throwaway_parts
 from service.errors import NoFaces
@@ -38,13 +34,6 @@ def home(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
-
-
-@pytest.fixture
-def photo(portrait: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(portrait).save(out, "PNG")
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("part", PARTS)

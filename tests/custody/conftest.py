@@ -16,9 +16,9 @@ from service.app import create_app
 from service.assembly import open_access
 from service.faces.detection import Detection
 from service.settings import Settings
-from tests.api.conftest import TENANT, Service, close, encoded
+from tests.api.conftest import TENANT, Service, close
 from tests.closed_form import AnalyticDenoiser
-from tests.small_bundle import write_small_bundle
+from tests.files import encoded
 from tests.vault.fixtures import vault_double
 from tests.vault.running import PREFIX, Double
 
@@ -46,9 +46,9 @@ def photo(number: int) -> bytes:
     return encoded(picture(number))
 
 
-@pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_bundle(tmp_path_factory.mktemp("weights") / "small")
+def recover(service: Service, image: bytes) -> Any:
+    """The service's answer."""
+    return service.post("/v1/recover", "all", image, reason="test")
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ Start = Callable[..., Service]
 
 
 @pytest.fixture
-def start(vault_double: Double, approle: dict[str, Any], bundle: Path, tmp_path: Path) -> Iterator[Start]:
+def start(vault_double: Double, approle: dict[str, Any], small_bundle: Path, tmp_path: Path) -> Iterator[Start]:
     """Starts services on tenants of this test's own."""
     with ExitStack() as stack:
 
@@ -78,7 +78,7 @@ def start(vault_double: Double, approle: dict[str, Any], bundle: Path, tmp_path:
             """``before``: the service whose tenant and token to go on with."""
             values = {
                 "home": tmp_path / f"home-{mode}",
-                "weights": bundle,
+                "weights": small_bundle,
                 "keystore": "vault",
                 "key_cache_seconds": 0,
                 "vault_addr": vault_double.url,

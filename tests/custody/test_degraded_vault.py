@@ -10,7 +10,7 @@ import pytest
 from service.api.errors import ANSWERS
 from service.errors import KeysUnavailable
 from tests.api.conftest import Service, assert_problem, pixels_of
-from tests.custody.conftest import Start, photo, picture
+from tests.custody.conftest import Start, photo, picture, recover
 from tests.vault.running import Double
 
 
@@ -19,10 +19,6 @@ def _ready(service: Service) -> str:
     found: str = answer.json()["parts"]["keys"]
     assert (answer.status_code == 200) == (found == "ok")
     return found
-
-
-def _recover(service: Service, image: bytes) -> Any:
-    return service.post("/v1/recover", "all", image, reason="test")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +43,7 @@ def test_it_is_unavailable_until_it_is_well_again(
     else:
         vault_double.order("state", **ill)
     before = len(service.entries())
-    for answer in (service.post("/v1/anonymize", "all", photo(2)), _recover(service, made.content)):
+    for answer in (service.post("/v1/anonymize", "all", photo(2)), recover(service, made.content)):
         assert_problem(answer, 503, "keys-unavailable")
         assert int(answer.headers["retry-after"]) == ANSWERS[KeysUnavailable].retry_s
     assert _ready(service) == "unavailable"
@@ -56,7 +52,7 @@ def test_it_is_unavailable_until_it_is_well_again(
     assert (intent["kind"], outcome["result"], outcome["detail"]) == ("intent", "failed", "keys-unavailable")
     vault_double.heal()
     assert _ready(service) == "ok"
-    back = _recover(service, made.content)
+    back = recover(service, made.content)
     assert np.array_equal(pixels_of(back.content), picture(1))
     assert service.post("/v1/anonymize", "all", photo(2)).status_code == 200
 
@@ -73,7 +69,7 @@ def test_a_token_that_expires_in_between_is_not_noticed(mode: str, start: Start,
     made = service.post("/v1/anonymize", "all", photo(1))
     for _ in range(3):
         vault_double.order("expire")
-        assert _recover(service, made.content).status_code == 200
+        assert recover(service, made.content).status_code == 200
         vault_double.order("expire")
         assert service.post("/v1/anonymize", "all", photo(2)).status_code == 200
 
@@ -83,7 +79,7 @@ def test_a_service_that_may_not_is_told_so(mode: str, start: Start, vault_double
     made = service.post("/v1/anonymize", "all", photo(1))
     vault_double.ask("PUT", "sys/policies/acl/visard", {"policy": 'path "nothing" { capabilities = ["read"] }'})
     try:
-        for answer in (service.post("/v1/anonymize", "all", photo(2)), _recover(service, made.content)):
+        for answer in (service.post("/v1/anonymize", "all", photo(2)), recover(service, made.content)):
             assert_problem(answer, 403, "keys-forbidden")
         assert _ready(service) == "unavailable"
         assert service.entries()[-1]["detail"] == "keys-forbidden"
@@ -93,7 +89,7 @@ def test_a_service_that_may_not_is_told_so(mode: str, start: Start, vault_double
         policy = "\n".join(f'path "{mount}/*" {rights}' for mount in (vault_double.kv, vault_double.transit))
         vault_double.ask("PUT", "sys/policies/acl/visard", {"policy": policy})
     assert _ready(service) == "ok"
-    assert _recover(service, made.content).status_code == 200
+    assert recover(service, made.content).status_code == 200
 
 
 def test_a_service_starts_while_vault_is_sealed(mode: str, start: Start, vault_double: Double) -> None:
@@ -118,5 +114,5 @@ def test_custody_never_runs_on_the_event_loop(mode: str, start: Start) -> None:
 
     service.app.state.desk = replace(desk, parts=replace(desk.parts, keys=Watched()))
     made = service.post("/v1/anonymize", "all", photo(1))
-    assert _recover(service, made.content).status_code == 200
+    assert recover(service, made.content).status_code == 200
     assert loops and set(loops) == {None}

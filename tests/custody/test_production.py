@@ -24,10 +24,12 @@ def test_vault_and_postgresql_serve_in_production(mode: str, start: Start, postg
     service.desk.parts.audit._engine.dispose()
 
 
-def test_the_local_keystore_does_not_even_with_a_passphrase(bundle: Path, postgres_url: str, tmp_path: Path) -> None:
+def test_the_local_keystore_does_not_even_with_a_passphrase(
+    small_bundle: Path, postgres_url: str, tmp_path: Path
+) -> None:
     settings = Settings(
         home=tmp_path,
-        weights=bundle,
+        weights=small_bundle,
         env="production",
         database_url=postgres_url,
         keystore_passphrase="secret",  # noqa: S106

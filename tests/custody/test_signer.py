@@ -13,7 +13,7 @@ from service.datastore import open_database
 from service.settings import Settings
 from service.signer import audit_public_key
 from tests.api.conftest import TENANT, Service, assert_problem, pixels_of
-from tests.custody.conftest import Start, photo, picture
+from tests.custody.conftest import Start, photo, picture, recover
 from tests.vault.running import Double
 
 DEADLINE_S = 2
@@ -64,10 +64,6 @@ def fetched(service: Service, made: bytes, monkeypatch: pytest.MonkeyPatch) -> l
     return asked
 
 
-def _recover(service: Service, image: bytes) -> object:
-    return service.post("/v1/recover", "all", image, reason="test")
-
-
 def test_a_log_signed_in_vault_is_verified_with_the_key_vault_names(
     service: Service, made: bytes, vault_double: Double, key: str
 ) -> None:
@@ -93,23 +89,23 @@ def test_without_a_signature_nothing_is_recovered(
     path = f"{vault_double.transit}/keys/{key}"
     vault_double.ask("POST", f"{path}/rotate", {})
     vault_double.ask("POST", f"{path}/config", {"min_encryption_version": 2})
-    assert_problem(_recover(service, made), 503, "audit-unavailable")
+    assert_problem(recover(service, made), 503, "audit-unavailable")
     assert (fetched, len(service.entries())) == ([], before)
     assert service.post("/v1/anonymize", "all", photo(2)).status_code == 200
     vault_double.ask("POST", f"{path}/config", {"min_encryption_version": 0})
-    assert _recover(service, made).status_code == 200
+    assert recover(service, made).status_code == 200
     assert fetched
 
 
 def test_a_vault_that_hangs_while_it_should_sign(
     service: Service, made: bytes, fetched: list[object], vault_double: Double
 ) -> None:
-    assert _recover(service, made).status_code == 200
+    assert recover(service, made).status_code == 200
     fetched.clear()
     before = len(service.entries())
     vault_double.fault("delay", times=1000, seconds=DEADLINE_S * SLACK + 5)
     began = time.monotonic()
-    answer = _recover(service, made)
+    answer = recover(service, made)
     assert time.monotonic() - began < DEADLINE_S * SLACK
     assert_problem(answer, 503, "audit-unavailable")
     assert answer.headers["retry-after"]
@@ -117,7 +113,7 @@ def test_a_vault_that_hangs_while_it_should_sign(
     assert (ready.status_code, ready.json()["parts"]["signer"]) == (503, "unavailable")
     assert (fetched, len(service.entries())) == ([], before)
     vault_double.heal()
-    assert _recover(service, made).status_code == 200
+    assert recover(service, made).status_code == 200
 
 
 def _settings(service: Service, vault: Double, key: str) -> Settings:

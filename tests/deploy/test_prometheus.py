@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from service.metrics import Metrics
 from service.settings import Settings
-from tests.api.conftest import encoded
 from tests.certificates import written
 from tests.deploy.prometheus import SHIPPED, Prometheus, binary, scraping
+from tests.files import encoded
 from tests.serving import ANALYTIC, Installation, serving
 
 _ROOT = Path(__file__).parents[2]

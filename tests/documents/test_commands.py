@@ -4,7 +4,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from service.training.config import TrainConfig
 from tests.deploy.manifests import SERVICES
 from tests.documents.commands import DOCUMENTS, ROOT, commands, mentions, options, parse
 from tests.documents.elsewhere import NEED_AN_ENGINE, NOT_HERE, RUN_BY, RUN_WHOLE
+from tests.ports import free_port
 
 PATIENCE_S = 1800
 ALL = [command for document in DOCUMENTS for command in commands(document)]
@@ -110,7 +110,7 @@ def test_its_commands_run(
     _photos(tmp_path, portrait)
     (tmp_path / "small.json").write_text(_SMALL.model_dump_json())
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
-    port = _free_port()
+    port = free_port()
     text = "\n".join(command.text for command in commands(document) if command.text not in NOT_HERE)
     for said, meant in {**RUN_HERE[document], "127.0.0.1:8080": f"127.0.0.1:{port}"}.items():
         text = text.replace(said, meant)
@@ -151,8 +151,3 @@ def _tools(folder: Path) -> Path:
     visard.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.analytic "$@"\n')
     visard.chmod(0o755)
     return tools
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])

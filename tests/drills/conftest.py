@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from service.settings import Settings
-from tests.api.conftest import encoded
 from tests.serving import ANALYTIC, Installation, Process, serving
 
 
@@ -25,9 +22,3 @@ def embedded(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> It
     home = tmp_path_factory.mktemp("visard") / "home"
     with serving(Installation.make(Settings(home=home, weights=small_bundle)), ANALYTIC) as process:
         yield process
-
-
-@pytest.fixture(scope="session")
-def photo(portrait: NDArray[np.uint8]) -> bytes:
-    """The portrait as a PNG file."""
-    return encoded(portrait)

@@ -20,7 +20,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from skimage.data import astronaut
 
 from service.settings import Settings
-from tests.api.conftest import encoded
+from tests.files import encoded
+from tests.given import take
 from tests.serving import ANALYTIC, NETWORK, Installation, Process, serving
 
 WISHES: dict[str, tuple[str, dict[str, str]]] = {
@@ -100,6 +101,7 @@ def until(seconds: float) -> Iterator[None]:
 
 
 def main() -> None:
+    take()
     # What was measured so far is shown though the rest takes long, into a file too.
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     parser = argparse.ArgumentParser(description="What requests cost, with many clients and with one.")

@@ -24,8 +24,9 @@ import numpy as np
 from skimage.data import astronaut
 
 from service.settings import Settings
-from tests.api.conftest import encoded
 from tests.drills.load import WISHES, Answer, Visitor, load, until
+from tests.files import encoded
+from tests.given import take
 from tests.serving import ANALYTIC, Installation, Process, serving
 
 QUARTERS = 4
@@ -131,6 +132,7 @@ def visits(minutes: float, pause_s: float) -> Iterator[None]:
 
 
 def main() -> None:
+    take()
     parser = argparse.ArgumentParser(description="Mixed load for long.")
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--clients", type=int, default=8)

@@ -20,8 +20,9 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 
 from service.access.principal import Scope
 from service.assembly import open_access
-from tests.api.conftest import TENANT, encoded
+from tests.api.conftest import TENANT
 from tests.effort import count
+from tests.files import encoded
 from tests.serving import PATIENCE_S, Process
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "docs" / "openapi.json").read_text())

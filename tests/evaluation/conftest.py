@@ -1,13 +1,11 @@
 """Three photos of one person who passes for three, and real parts on a small network."""
 
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from skimage.data import astronaut
 
 from service.assembly import open_parts
@@ -16,6 +14,7 @@ from service.evaluation.studio import TENANT, Studio
 from service.operations.parts import Parts
 from service.settings import Settings
 from tests.closed_form import AnalyticDenoiser
+from tests.files import encoded
 from tests.small_bundle import RESOLUTION, write_small_bundle
 
 
@@ -79,6 +78,4 @@ def portraits(parts: Parts, pictures: dict[str, NDArray[np.uint8]]) -> list[Port
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=95)
-    return out.getvalue()
+    return encoded(pixels, "JPEG", quality=95)

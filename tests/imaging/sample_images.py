@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.imaging import Picture
+from service.imaging import Picture, encode
 
 
 def noise(height: int, width: int, *, dtype: type = np.uint8, channels: int = 3, seed: int = 0) -> NDArray[Any]:
@@ -111,3 +111,25 @@ def icc_profile(
     header = struct.pack(">12x4s4s12x4s88x", space, b"XYZ ", b"acsp")
     rest = header + struct.pack(">I", len(tags)) + table + data
     return struct.pack(">I", 4 + len(rest)) + rest
+
+
+def _png16() -> bytes:
+    return encode(picture(noise(24, 24, dtype=np.uint16)), format="png", record=b"r" * 50, metadata="strip")
+
+
+def _tiff16() -> bytes:
+    return encode(picture(noise(24, 24, dtype=np.uint16)), format="tiff", record=b"r" * 50, metadata="strip")
+
+
+SAMPLES = {
+    "jpeg": saved(smooth(48, 40), "JPEG", icc_profile=icc_profile(), exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
+    "progressive": saved(smooth(48, 40), "JPEG", progressive=True),
+    "png": saved(noise(24, 24), "PNG", icc_profile=icc_profile()),
+    "png16": _png16(),
+    "webp": saved(smooth(48, 40), "WEBP", exif=b"Exif\0\0II*\0\x08\0\0\0\0\0"),
+    "webp-lossless": saved(noise(24, 24, channels=4), "WEBP", lossless=True),
+    "tiff": saved(smooth(48, 40), "TIFF", compression="tiff_lzw"),
+    "tiff-plain": saved(smooth(48, 40), "TIFF"),
+    "tiff16": _tiff16(),
+    "bmp": saved(smooth(48, 40), "BMP"),
+}

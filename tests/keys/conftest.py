@@ -1,5 +1,6 @@
 """Custodians to test: the local keystore, Vault's double, and a real server where the environment names one."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,3 +57,9 @@ def custody(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Custody]
 @pytest.fixture
 def keys(custody: Custody) -> KeyProvider:
     return custody.open()
+
+
+@pytest.fixture
+def tenant() -> str:
+    """Another one for each test: what a server was told stays in it."""
+    return f"t{uuid.uuid4().hex}"

@@ -1,6 +1,5 @@
 """What every custodian of keys must do, whoever it is. Tenants are new in each test: a server keeps them."""
 
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -17,11 +16,6 @@ from service.errors import (
 )
 from service.keys.provider import KeyProvider
 from tests.keys.conftest import Custody
-
-
-@pytest.fixture
-def tenant() -> str:
-    return f"t{uuid.uuid4().hex}"
 
 
 def test_create_makes_one_key_and_keeps_it(keys: KeyProvider, tenant: str) -> None:

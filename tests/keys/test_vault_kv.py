@@ -1,7 +1,6 @@
 """The KV engine: what others may do to it, and what that means for our keys."""
 
 import base64
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.error import HTTPError
@@ -12,11 +11,6 @@ from service.errors import KeyDestroyed, KeysUnavailable, TenantUnknown
 from service.keys.derive import expand
 from service.keys.vault_kv import VaultKvKeyStore
 from tests.vault.running import PATH, Vault
-
-
-@pytest.fixture
-def tenant() -> str:
-    return f"t{uuid.uuid4().hex}"
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The transit engine: the same derivation as everywhere, and keys that are withheld or gone."""
 
 import base64
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -10,11 +9,6 @@ from service.errors import KeysUnavailable
 from service.keys.derive import expand
 from service.keys.vault_transit import VaultTransitKeyStore
 from tests.vault.running import PREFIX, Vault
-
-
-@pytest.fixture
-def tenant() -> str:
-    return f"t{uuid.uuid4().hex}"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from service.keys import derive, keyfile, local, passphrase, vault_kv, vault_log
 from tests.leaks.mark import MARK
 from tests.leaks.search import Search
 
-VARIABLE = "VISARD_TEST_LEAKS"
+VARIABLE = "TEST_LEAKS"
 """Names the folder to processes that tests start."""
 _SQLITE = b"SQLite format 3\0"
 _NOTICE = keyfile._NOTICE.encode()

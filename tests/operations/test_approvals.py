@@ -26,7 +26,8 @@ from service.operations.anonymize import anonymize
 from service.operations.approve import ApproveRequest, approve
 from service.operations.parts import Parts
 from service.operations.recover import recover
-from tests.operations.conftest import TENANT, Encoder
+from tests.conftest import TENANT
+from tests.files import encoded
 from tests.operations.test_policies import ASK, REQUEST, Pixels, choose, logged
 from tests.waiting import until
 
@@ -38,7 +39,7 @@ def approved(parts: Parts, **choices: Any) -> str:
     return str(approve(ApproveRequest(tenant=TENANT, **ask), parts).id)
 
 
-def test_a_recovery_needs_somebody_else(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_a_recovery_needs_somebody_else(parts: Parts, portrait: Pixels) -> None:
     choose(parts, approvals="once")
     made = anonymize(encoded(portrait), REQUEST, parts)
     with pytest.raises(ApprovalMissing):
@@ -59,7 +60,7 @@ def test_a_recovery_needs_somebody_else(parts: Parts, portrait: Pixels, encoded:
     assert logged(parts, "approval")[2]["subject"] == "judge"
 
 
-def test_a_record_only_the_file_holds_needs_an_approval_too(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_a_record_only_the_file_holds_needs_an_approval_too(parts: Parts, portrait: Pixels) -> None:
     choose(parts, approvals="once", seal="embed")
     made = anonymize(encoded(portrait), REQUEST, parts)
     approved(parts, record=made.record)
@@ -69,9 +70,7 @@ def test_a_record_only_the_file_holds_needs_an_approval_too(parts: Parts, portra
         recover(made.data, ASK, parts)
 
 
-def test_no_key_is_touched_without_an_approval(
-    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_key_is_touched_without_an_approval(parts: Parts, portrait: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     choose(parts, approvals="once")
     made = anonymize(encoded(portrait), REQUEST, parts)
 
@@ -83,7 +82,7 @@ def test_no_key_is_touched_without_an_approval(
         recover(made.data, ASK, parts)
 
 
-def test_an_approval_may_count_until_it_expires(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_an_approval_may_count_until_it_expires(parts: Parts, portrait: Pixels) -> None:
     choose(parts, approvals="until-expiry")
     made = anonymize(encoded(portrait), REQUEST, parts)
     approved(parts, record=made.record)
@@ -95,7 +94,7 @@ def test_an_approval_may_count_until_it_expires(parts: Parts, portrait: Pixels, 
 
 
 def test_what_hands_nothing_out_uses_no_approval_up(
-    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, portrait: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(parts, approvals="once")
     made = anonymize(encoded(portrait), REQUEST, parts)
@@ -126,7 +125,6 @@ def test_what_the_log_withholds_uses_no_approval_up(
     request_of: dict[str, Any],
     parts: Parts,
     portrait: Pixels,
-    encoded: Encoder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     choose(parts, approvals="once")
@@ -146,9 +144,7 @@ def test_what_the_log_withholds_uses_no_approval_up(
     assert recover(made.data, ASK, parts).verified == "image"
 
 
-def test_a_long_recovery_keeps_its_lease(
-    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_recovery_keeps_its_lease(parts: Parts, portrait: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.audit.log._RENEWED_EVERY_S", 0.01)
     made = anonymize(encoded(portrait), REQUEST, parts)
     real = type(parts.engine).recover
@@ -163,7 +159,7 @@ def test_a_long_recovery_keeps_its_lease(
     assert recover(made.data, replace(ASK, fidelity="generative"), parts).fidelity == "generative"
 
 
-def test_two_recoveries_at_once_do_not_share_an_approval(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_two_recoveries_at_once_do_not_share_an_approval(parts: Parts, portrait: Pixels) -> None:
     choose(parts, approvals="once")
     made = anonymize(encoded(portrait), REQUEST, parts)
     approved(parts, record=made.record)
@@ -204,7 +200,7 @@ def test_a_record_that_is_not_there_cannot_be_approved(parts: Parts) -> None:
 
 
 def test_who_is_gone_has_no_key_fetched_and_no_approval_used(
-    parts: Parts, portrait: Pixels, encoded: Encoder, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, portrait: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(parts, approvals="once")
     made = anonymize(encoded(portrait), REQUEST, parts)

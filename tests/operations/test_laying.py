@@ -14,7 +14,9 @@ from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
 from service.weights.bundles import Bundle, Bundles
-from tests.operations.conftest import TENANT, Encoder, Watched
+from tests.conftest import TENANT
+from tests.files import encoded
+from tests.operations.conftest import Watched
 from tests.small_bundle import write_small_bundle
 
 Pixels = NDArray[np.uint8]
@@ -47,29 +49,25 @@ def _beside(one: Pixels, other: Pixels) -> Pixels:
     return canvas
 
 
-def _weights(image: Pixels, parts: Parts, encoded: Encoder) -> set[bytes]:
+def _weights(image: Pixels, parts: Parts) -> set[bytes]:
     made = anonymize(encoded(image), REQUEST, parts)
     assert np.array_equal(decode(recover(made.data, ASK, parts).data).pixels, image)
     assert recover(made.data, replace(ASK, fidelity="generative"), parts).faces == len(made.faces)
     return parts.engine.digests  # type: ignore[attr-defined]
 
 
-def test_an_image_of_small_faces_is_drawn_by_the_small_weights(
-    pair: Parts, both: Bundles, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_an_image_of_small_faces_is_drawn_by_the_small_weights(pair: Parts, both: Bundles, portrait: Pixels) -> None:
     assert both.small is not None
-    assert _weights(_tiny(portrait), pair, encoded) == {both.small.digest}
+    assert _weights(_tiny(portrait), pair) == {both.small.digest}
 
 
-def test_one_large_face_is_enough_for_the_default(
-    pair: Parts, both: Bundles, portrait: Pixels, encoded: Encoder
-) -> None:
-    assert _weights(portrait, pair, encoded) == {both.default.digest}
+def test_one_large_face_is_enough_for_the_default(pair: Parts, both: Bundles, portrait: Pixels) -> None:
+    assert _weights(portrait, pair) == {both.default.digest}
     mixed = _beside(portrait, _tiny(portrait))
     assert len(anonymize(encoded(mixed), REQUEST, pair).faces) == 2
     assert pair.engine.digests == {both.default.digest}  # type: ignore[attr-defined]
 
 
-def test_an_image_without_faces_is_refused_as_ever(pair: Parts, encoded: Encoder) -> None:
+def test_an_image_without_faces_is_refused_as_ever(pair: Parts) -> None:
     with pytest.raises(NoFaces):
         anonymize(encoded(np.full((90, 90, 3), 120, np.uint8)), REQUEST, pair)

@@ -21,7 +21,8 @@ from service.operations.keeping import NewImage
 from service.operations.laying import laid
 from service.operations.parts import Parts
 from service.tenancy import Policy
-from tests.operations.conftest import TENANT, Encoder
+from tests.conftest import TENANT
+from tests.files import encoded
 
 Pixels = NDArray[np.uint8]
 _LANDMARKS = np.array([[0.32, 0.4], [0.68, 0.4], [0.5, 0.6], [0.36, 0.78], [0.64, 0.78]])
@@ -59,7 +60,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.core.transform.rotate", _blind)
 
 
-def _originals(portrait: Pixels, faces: list[Detection], parts: Parts, encoded: Encoder) -> Iterator[bytes]:
+def _originals(portrait: Pixels, faces: list[Detection], parts: Parts) -> Iterator[bytes]:
     """Noise, and something dim and flat, in the place of the faces."""
     hidden = laid(faces, decode(encoded(portrait)), "face", parts.bundles).owner >= 0
     rng = np.random.default_rng(4)
@@ -80,7 +81,7 @@ def _originals(portrait: Pixels, faces: list[Detection], parts: Parts, encoded: 
     ],
 )
 def test_two_originals_give_one_picture(
-    faces: list[Detection], choices: dict[str, Any], misses: int, parts: Parts, portrait: Pixels, encoded: Encoder
+    faces: list[Detection], choices: dict[str, Any], misses: int, parts: Parts, portrait: Pixels
 ) -> None:
     new = NewImage.begin(TENANT, Policy(), parts.keys)
     request = AnonymizeRequest(tenant=TENANT, **choices)
@@ -92,7 +93,7 @@ def test_two_originals_give_one_picture(
             begin=lambda: new,
             known=lambda digest: False,
         )
-        for data in _originals(portrait, faces, parts, encoded)
+        for data in _originals(portrait, faces, parts)
     ]
     one, other = (decode(drawn.answer.data).pixels for drawn in made)
     assert np.array_equal(one, other)
@@ -101,13 +102,13 @@ def test_two_originals_give_one_picture(
     assert len(sealed) == 1
 
 
-def test_without_that_two_originals_give_two(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_without_that_two_originals_give_two(parts: Parts, portrait: Pixels) -> None:
     """What is compared above does depend on the rotated latent."""
     new = NewImage.begin(TENANT, Policy(), parts.keys)
     studio = replace(parts, detector=Finds([SMALL]))
     request = AnonymizeRequest(tenant=TENANT)
     one, other = (
         decode(draw(data, request, studio, begin=lambda: new, known=lambda digest: False).answer.data).pixels
-        for data in _originals(portrait, [SMALL], parts, encoded)
+        for data in _originals(portrait, [SMALL], parts)
     )
     assert not np.array_equal(one, other)

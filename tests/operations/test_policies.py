@@ -24,7 +24,8 @@ from service.operations.recover import RecoverRequest, recover
 from service.records.codec import read_header
 from service.records.store import RecordStore
 from tests.audit.ledger import bodies
-from tests.operations.conftest import TENANT, Encoder
+from tests.conftest import TENANT
+from tests.files import encoded
 
 Pixels = NDArray[np.uint8]
 
@@ -49,9 +50,7 @@ def erased(made: Anonymized, parts: Parts) -> str:
 
 
 @pytest.mark.parametrize("seal", ["record", "embed", "off"])
-def test_an_erasable_image_comes_back_until_its_row_is_erased(
-    seal: str, parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_an_erasable_image_comes_back_until_its_row_is_erased(seal: str, parts: Parts, portrait: Pixels) -> None:
     choose(parts, erasable=True, seal=seal)
     made = anonymize(encoded(portrait), REQUEST, parts)
     back = recover(made.data, ASK, parts)
@@ -70,9 +69,7 @@ def test_an_erasable_image_comes_back_until_its_row_is_erased(
         erased(made, parts)
 
 
-def test_every_key_of_an_erasable_image_but_the_macs_needs_the_row(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_every_key_of_an_erasable_image_but_the_macs_needs_the_row(parts: Parts, portrait: Pixels) -> None:
     choose(parts, erasable=True, seal="embed")
     made = anonymize(encoded(portrait), REQUEST, parts)
     assert made.record is not None
@@ -88,7 +85,7 @@ def test_every_key_of_an_erasable_image_but_the_macs_needs_the_row(
     assert header.erasable
 
 
-def test_a_policy_holds_for_images_made_under_it(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_a_policy_holds_for_images_made_under_it(parts: Parts, portrait: Pixels) -> None:
     before = anonymize(encoded(portrait), REQUEST, parts)
     choose(parts, erasable=True)
     after = anonymize(encoded(portrait), REQUEST, parts)
@@ -99,7 +96,7 @@ def test_a_policy_holds_for_images_made_under_it(parts: Parts, portrait: Pixels,
     assert erased(before, parts) == "nothing"
 
 
-def test_an_erasure_is_in_the_log_and_so_is_a_refused_one(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_an_erasure_is_in_the_log_and_so_is_a_refused_one(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     erased(made, parts)
     with pytest.raises(RecordUnknown):
@@ -110,9 +107,7 @@ def test_an_erasure_is_in_the_log_and_so_is_a_refused_one(parts: Parts, portrait
     assert (again["attempt"], refused["result"], refused["detail"]) == (refused["attempt"], "denied", "record-unknown")
 
 
-def test_an_expired_image_is_gone_from_that_second_and_after_the_sweep(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_an_expired_image_is_gone_from_that_second_and_after_the_sweep(parts: Parts, portrait: Pixels) -> None:
     choose(parts, erasable=True, lifetime=timedelta(hours=1))
     made = anonymize(encoded(portrait), REQUEST, parts)
     assert recover(made.data, ASK, parts).verified == "image"
@@ -135,9 +130,7 @@ def test_an_expired_image_is_gone_from_that_second_and_after_the_sweep(
             recover(made.data, ASK, whenever)
 
 
-def test_an_irreversible_image_leaves_nothing_to_recover_it_by(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_an_irreversible_image_leaves_nothing_to_recover_it_by(parts: Parts, portrait: Pixels) -> None:
     choose(parts, irreversible=True)
     first, second = (anonymize(encoded(portrait), REQUEST, parts) for _ in range(2))
     assert first.record is None and len(first.faces) == 1

@@ -26,7 +26,8 @@ from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
 from tests.audit.ledger import bodies
-from tests.operations.conftest import TENANT, Encoder
+from tests.conftest import TENANT
+from tests.files import encoded
 
 Pixels = NDArray[np.uint8]
 
@@ -42,7 +43,7 @@ def _with_record(picture: Picture, record: bytes | None) -> bytes:
     return encode(picture, format="png", record=record, metadata="strip")
 
 
-def test_record_moved_to_another_image(parts: Parts, portrait: Pixels, two_faces: Pixels, encoded: Encoder) -> None:
+def test_record_moved_to_another_image(parts: Parts, portrait: Pixels, two_faces: Pixels) -> None:
     first = decode(anonymize(encoded(portrait), REQUEST, parts).data)
     other = np.ascontiguousarray(portrait[:, ::-1])
     second = decode(anonymize(encoded(other), REQUEST, parts).data)
@@ -53,13 +54,13 @@ def test_record_moved_to_another_image(parts: Parts, portrait: Pixels, two_faces
                 recover(_with_record(picture, first.record), replace(ASK, fidelity=fidelity), parts)
 
 
-def test_face_swapped_for_another_stranger_of_the_same_scene(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_face_swapped_for_another_stranger_of_the_same_scene(parts: Parts, portrait: Pixels) -> None:
     first, second = (decode(anonymize(encoded(portrait), REQUEST, parts).data) for _ in range(2))
     with pytest.raises(RecordMismatch):
         recover(_with_record(second, first.record), ASK, parts)
 
 
-def test_sticker_on_a_face(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_sticker_on_a_face(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     shown = decode(made.data)
     left, top, right, bottom = made.faces[0].box
@@ -72,7 +73,7 @@ def test_sticker_on_a_face(parts: Parts, portrait: Pixels, encoded: Encoder) -> 
 
 
 @pytest.mark.parametrize("at", [0.2, 0.5, 0.9])
-def test_damaged_record(at: float, parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_damaged_record(at: float, parts: Parts, portrait: Pixels) -> None:
     made = decode(anonymize(encoded(portrait), REQUEST, parts).data)
     record = bytearray(made.record or b"")
     record[int(at * len(record))] ^= 1
@@ -80,7 +81,7 @@ def test_damaged_record(at: float, parts: Parts, portrait: Pixels, encoded: Enco
         recover(_with_record(made, bytes(record)), ASK, parts)
 
 
-def test_another_tenant_gets_nothing(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_another_tenant_gets_nothing(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     parts.keys.create("other")
     for ask in (replace(ASK, tenant="other"), replace(ASK, tenant="other", record=made.record)):
@@ -92,7 +93,7 @@ def test_another_tenant_gets_nothing(parts: Parts, portrait: Pixels, encoded: En
     assert all(entry["result"] == "denied" for entry in _outcomes(parts, "other") if entry["kind"] == "outcome")
 
 
-def test_destroyed_key(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_destroyed_key(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     parts.keys.rotate(TENANT)
     assert recover(made.data, ASK, parts).verified == "image"
@@ -101,9 +102,7 @@ def test_destroyed_key(parts: Parts, portrait: Pixels, encoded: Encoder) -> None
         recover(made.data, ASK, parts)
 
 
-def test_a_destroyed_key_says_nothing_of_an_image_that_may_be_anothers(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_a_destroyed_key_says_nothing_of_an_image_that_may_be_anothers(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     parts.keys.create("other")
     parts.keys.rotate("other")
@@ -116,16 +115,14 @@ class _HeldElsewhere:
     custodian = "vault-kv"
 
 
-def test_a_key_of_another_custodian_is_not_asked_for(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_a_key_of_another_custodian_is_not_asked_for(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     with pytest.raises(KeyHeldElsewhere):
         recover(made.data, ASK, replace(parts, keys=_HeldElsewhere()))
     assert _outcomes(parts)[-1]["detail"] == "key-held-elsewhere"
 
 
-def test_missing_weights_refuse_generative_but_not_exact(
-    parts: Parts, portrait: Pixels, encoded: Encoder, tmp_path: Path
-) -> None:
+def test_missing_weights_refuse_generative_but_not_exact(parts: Parts, portrait: Pixels, tmp_path: Path) -> None:
     from service.engine import Engine
     from service.weights.bundles import Bundles
     from tests.small_bundle import write_small_bundle
@@ -138,7 +135,7 @@ def test_missing_weights_refuse_generative_but_not_exact(
         recover(made.data, replace(ASK, fidelity="generative"), elsewhere)
 
 
-def test_every_attempt_leaves_intent_and_outcome(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_every_attempt_leaves_intent_and_outcome(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     recover(made.data, ASK, parts)
     with pytest.raises(VisardError):
@@ -183,16 +180,14 @@ class _NoKeys:
         raise AssertionError(f"{name} was asked for before the intent was committed")
 
 
-def test_no_key_is_fetched_before_the_intent_is_committed(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_no_key_is_fetched_before_the_intent_is_committed(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     blind = replace(parts, audit=_LogThatFails(parts.audit, fail_intent=True), keys=_NoKeys())
     with pytest.raises(AuditUnavailable):
         recover(made.data, ASK, blind)
 
 
-def test_nothing_is_handed_out_when_the_outcome_is_not_committed(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_nothing_is_handed_out_when_the_outcome_is_not_committed(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     with pytest.raises(AuditUnavailable):
         recover(made.data, ASK, replace(parts, audit=_LogThatFails(parts.audit, fail_intent=False)))

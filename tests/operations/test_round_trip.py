@@ -16,7 +16,8 @@ from service.operations.anonymize import Anonymized, AnonymizeRequest, anonymize
 from service.operations.detect import detect
 from service.operations.parts import Parts
 from service.operations.recover import Recovered, RecoverRequest, recover
-from tests.operations.conftest import TENANT, Encoder
+from tests.conftest import TENANT
+from tests.files import encoded
 
 Pixels = NDArray[np.uint8]
 
@@ -33,14 +34,14 @@ def _pixels(answer: Anonymized | Recovered) -> Pixels:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
-def test_lossless_photo_comes_back_bit_by_bit(kind: str, parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_lossless_photo_comes_back_bit_by_bit(kind: str, parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait, kind), REQUEST, parts)
     back = recover(made.data, ASK, parts)
     assert (back.fidelity, back.verified, back.faces) == ("exact", "image", 1)
     assert np.array_equal(_pixels(back), portrait)
 
 
-def test_only_the_face_changes_and_all_of_it(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_only_the_face_changes_and_all_of_it(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     changed = _changed(_pixels(made), portrait)
     left, top, right, bottom = made.faces[0].box
@@ -53,7 +54,7 @@ def test_only_the_face_changes_and_all_of_it(parts: Parts, portrait: Pixels, enc
 
 @pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 90}), ("WEBP", {"quality": 90})])
 def test_lossy_output_gives_the_face_pixels_back_exactly(
-    kind: str, options: dict[str, int], parts: Parts, portrait: Pixels, encoded: Encoder
+    kind: str, options: dict[str, int], parts: Parts, portrait: Pixels
 ) -> None:
     data = encoded(portrait, kind, **options)
     original = decode(data).pixels
@@ -67,7 +68,7 @@ def test_lossy_output_gives_the_face_pixels_back_exactly(
     assert _changed(_pixels(made)[face], original[face]).mean() > 0.9
 
 
-def test_jpeg_coding_blocks_are_replaced_whole(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_jpeg_coding_blocks_are_replaced_whole(parts: Parts, portrait: Pixels) -> None:
     data = encoded(portrait, "JPEG", quality=95, subsampling="4:2:0")
     made = anonymize(data, replace(REQUEST, format="png"), parts)
     changed = _changed(_pixels(made), decode(data).pixels)
@@ -81,7 +82,7 @@ def test_jpeg_coding_blocks_are_replaced_whole(parts: Parts, portrait: Pixels, e
     assert (share[taken] > 0.9 * whole[taken]).all()
 
 
-def test_sixteen_bits_are_exact_from_pixels_and_key_alone(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_sixteen_bits_are_exact_from_pixels_and_key_alone(parts: Parts, portrait: Pixels) -> None:
     # A face of at most 20 pixels stands at scale 1 on the grid of 32 cells.
     small = np.asarray(Image.fromarray(portrait).resize((35, 38), Image.Resampling.BOX))
     made = anonymize(encoded(small), replace(REQUEST, depth=16, seal="off"), parts)
@@ -103,23 +104,21 @@ def test_sixteen_bit_photo_stays_sixteen_bit(parts: Parts, portrait: Pixels) -> 
     assert np.array_equal(_pixels(back), deep)
 
 
-def test_embedded_seal_needs_the_file_and_the_key_only(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_embedded_seal_needs_the_file_and_the_key_only(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), replace(REQUEST, seal="embed"), parts)
     assert made.record is not None
     assert parts.records.delete(TENANT, made.record)
     assert recover(made.data, ASK, parts).verified == "image"
 
 
-def test_deleting_the_row_erases_the_exact_copy_only(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_deleting_the_row_erases_the_exact_copy_only(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     assert made.record is not None
     assert parts.records.delete(TENANT, made.record)
     assert recover(made.data, ASK, parts).fidelity == "generative"
 
 
-def test_generative_is_close_and_another_run_gives_another_stranger(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_generative_is_close_and_another_run_gives_another_stranger(parts: Parts, portrait: Pixels) -> None:
     first, second = (anonymize(encoded(portrait), REQUEST, parts) for _ in range(2))
     changed = _changed(_pixels(first), portrait)
     back = recover(first.data, replace(ASK, fidelity="generative"), parts)
@@ -131,7 +130,7 @@ def test_generative_is_close_and_another_run_gives_another_stranger(
     assert error(_pixels(first), _pixels(second)) > 25
 
 
-def test_confidence_sinks_with_what_recompression_changed(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_confidence_sinks_with_what_recompression_changed(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), replace(REQUEST, seal="off"), parts)
     ask = replace(ASK, record=made.record)
     files = [made.data] + [encoded(_pixels(made), "JPEG", quality=quality) for quality in (98, 80, 30)]
@@ -141,7 +140,7 @@ def test_confidence_sinks_with_what_recompression_changed(parts: Parts, portrait
     assert copies[-1] < 0.5
 
 
-def test_stripped_metadata_is_found_by_pixels_or_by_id(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_stripped_metadata_is_found_by_pixels_or_by_id(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     stripped = encoded(_pixels(made))
     assert recover(stripped, ASK, parts).verified == "image"
@@ -152,7 +151,7 @@ def test_stripped_metadata_is_found_by_pixels_or_by_id(parts: Parts, portrait: P
     assert (back.fidelity, back.verified) == ("exact", "faces")
 
 
-def test_two_faces_and_alpha(parts: Parts, two_faces: Pixels, encoded: Encoder) -> None:
+def test_two_faces_and_alpha(parts: Parts, two_faces: Pixels) -> None:
     alpha = np.linspace(0, 255, two_faces.shape[1], dtype=np.uint8)[None].repeat(two_faces.shape[0], axis=0)
     made = anonymize(encoded(np.dstack([two_faces, alpha])), REQUEST, parts)
     assert len(made.faces) == 2
@@ -170,9 +169,7 @@ def test_two_faces_and_alpha(parts: Parts, two_faces: Pixels, encoded: Encoder) 
 
 
 @pytest.mark.parametrize("background", [0, 255])
-def test_a_face_that_transparency_draws_is_replaced_too(
-    background: int, parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_a_face_that_transparency_draws_is_replaced_too(background: int, parts: Parts, portrait: Pixels) -> None:
     light = portrait.mean(axis=2).astype(np.uint8)
     drawn = light if background == 0 else 255 - light
     plain = np.full_like(portrait, 255 - background)
@@ -189,7 +186,7 @@ def test_a_face_that_transparency_draws_is_replaced_too(
     assert recover(made.data, ASK, parts).verified == "image"
 
 
-def test_face_at_the_border(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_face_at_the_border(parts: Parts, portrait: Pixels) -> None:
     cut = np.ascontiguousarray(portrait[50:, :110])
     made = anonymize(encoded(cut), replace(REQUEST, coverage="head"), parts)
     back = recover(made.data, ASK, parts)
@@ -197,7 +194,7 @@ def test_face_at_the_border(parts: Parts, portrait: Pixels, encoded: Encoder) ->
     assert np.array_equal(_pixels(back), cut)
 
 
-def test_image_without_faces(parts: Parts, encoded: Encoder) -> None:
+def test_image_without_faces(parts: Parts) -> None:
     data = encoded(np.full((80, 80, 3), 90, np.uint8))
     with pytest.raises(NoFaces):
         anonymize(data, REQUEST, parts)
@@ -206,7 +203,7 @@ def test_image_without_faces(parts: Parts, encoded: Encoder) -> None:
     assert np.array_equal(_pixels(passed), decode(data).pixels)
 
 
-def test_anonymizing_twice_must_be_asked_for(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_anonymizing_twice_must_be_asked_for(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     stripped = encoded(_pixels(made))
     for again in (made.data, stripped):
@@ -216,7 +213,7 @@ def test_anonymizing_twice_must_be_asked_for(parts: Parts, portrait: Pixels, enc
     assert anonymize(made.data, replace(REQUEST, again=True, no_faces="pass"), parts).data
 
 
-def test_unknown_record(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_unknown_record(parts: Parts, portrait: Pixels) -> None:
     with pytest.raises(RecordUnknown):
         recover(encoded(portrait), ASK, parts)
     with pytest.raises(RecordUnknown):
@@ -236,7 +233,7 @@ def test_original_face_is_nowhere_in_the_output(parts: Parts, portrait: Pixels) 
     assert thumbnail.getvalue()[100:200] not in made.data
 
 
-def test_caller_chooses_who_is_replaced(parts: Parts, two_faces: Pixels, encoded: Encoder) -> None:
+def test_caller_chooses_who_is_replaced(parts: Parts, two_faces: Pixels) -> None:
     data, middle = encoded(two_faces), two_faces.shape[1] // 2
     left_half, right_half = (0, 0, middle, 220), (middle, 0, 2 * middle, 220)
     for choice in ({"keep": (right_half,)}, {"only": (left_half,)}):
@@ -249,7 +246,7 @@ def test_caller_chooses_who_is_replaced(parts: Parts, two_faces: Pixels, encoded
         anonymize(data, replace(REQUEST, keep=(left_half, right_half)), parts)
 
 
-def test_box_that_the_detector_missed_is_hidden(parts: Parts, encoded: Encoder) -> None:
+def test_box_that_the_detector_missed_is_hidden(parts: Parts) -> None:
     photo = np.full((120, 120, 3), 90, np.uint8)
     made = anonymize(encoded(photo), replace(REQUEST, extra=((40, 30, 80, 90),)), parts)
     assert _changed(_pixels(made), photo)[40:80, 50:70].mean() > 0.9
@@ -259,9 +256,7 @@ def test_box_that_the_detector_missed_is_hidden(parts: Parts, encoded: Encoder) 
             anonymize(encoded(photo), replace(REQUEST, extra=(box,)), parts)
 
 
-def test_face_that_the_border_cuts_is_chosen_by_the_box_that_was_shown(
-    parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_face_that_the_border_cuts_is_chosen_by_the_box_that_was_shown(parts: Parts, portrait: Pixels) -> None:
     (whole,) = detect(encoded(portrait), parts)
     data = encoded(np.ascontiguousarray(portrait[:, round(whole.box[0]) + 25 :]))
     (cut,) = detect(data, parts)
@@ -272,7 +267,7 @@ def test_face_that_the_border_cuts_is_chosen_by_the_box_that_was_shown(
 
 
 @pytest.mark.parametrize("fidelity", ["best", "generative"])
-def test_only_the_chosen_faces_come_back(fidelity: str, parts: Parts, two_faces: Pixels, encoded: Encoder) -> None:
+def test_only_the_chosen_faces_come_back(fidelity: str, parts: Parts, two_faces: Pixels) -> None:
     made = anonymize(encoded(two_faces), REQUEST, parts)
     shown = _pixels(made)
     back = recover(made.data, replace(ASK, faces=(1,), fidelity=fidelity), parts)

@@ -14,16 +14,25 @@ from service.errors import AlphaUnsupported, DepthUnsupported, EngineBusy, Engin
 from service.evaluation.figures import psnr
 from service.faces.detection import CenterFaceDetector, Detection
 from service.imaging import decode
+from service.operations import strangers
 from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
 from service.operations.strangers import DRAWS
-from tests.operations.conftest import TENANT, Encoder, Watched
+from tests.conftest import TENANT
+from tests.files import encoded
+from tests.operations.conftest import Watched
 
 Pixels = NDArray[np.uint8]
 
 REQUEST = AnonymizeRequest(tenant=TENANT)
 ASK = RecoverRequest(tenant=TENANT, subject="auditor", reason="court order", fidelity="generative")
+
+
+@pytest.fixture(autouse=True)
+def all_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as the product makes."""
+    monkeypatch.setattr(strangers, "DRAWS", DRAWS)
 
 
 @dataclass
@@ -60,7 +69,7 @@ def _watched(parts: Parts, looks: Sequence[Sequence[int]]) -> tuple[Parts, Watch
     ],
 )
 def test_who_is_not_found_again_is_drawn_again_and_comes_back(
-    looks: Sequence[Sequence[int]], given: list[int], parts: Parts, two_faces: Pixels, encoded: Encoder
+    looks: Sequence[Sequence[int]], given: list[int], parts: Parts, two_faces: Pixels
 ) -> None:
     watched, engine = _watched(parts, looks)
     made = anonymize(encoded(two_faces), replace(REQUEST, seal="off"), watched)
@@ -71,9 +80,7 @@ def test_who_is_not_found_again_is_drawn_again_and_comes_back(
 
 
 @pytest.mark.parametrize("error", [EngineBusy("later"), EngineUnavailable("away")])
-def test_an_engine_that_is_busy_meanwhile_loses_nothing(
-    error: VisardError, parts: Parts, portrait: Pixels, encoded: Encoder
-) -> None:
+def test_an_engine_that_is_busy_meanwhile_loses_nothing(error: VisardError, parts: Parts, portrait: Pixels) -> None:
     watched, engine = _watched(parts, [()])
     engine.busy = error
     made = anonymize(encoded(portrait), replace(REQUEST, seal="off"), watched)
@@ -82,14 +89,14 @@ def test_an_engine_that_is_busy_meanwhile_loses_nothing(
     assert psnr(back, portrait) > psnr(decode(made.data).pixels, portrait) + 8
 
 
-def test_a_box_where_nothing_was_found_is_drawn_once(parts: Parts, encoded: Encoder) -> None:
+def test_a_box_where_nothing_was_found_is_drawn_once(parts: Parts) -> None:
     grass = np.random.default_rng(0).integers(60, 120, (120, 120, 3), np.uint8)
     engine = Watched(parts.engine)
     anonymize(encoded(grass), replace(REQUEST, extra=((30.0, 30.0, 80.0, 90.0),)), replace(parts, engine=engine))
     assert engine.given == [1]
 
 
-def test_a_later_draw_is_another_stranger(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_a_later_draw_is_another_stranger(parts: Parts, portrait: Pixels) -> None:
     shown: list[Pixels] = []
     watched, _ = _watched(parts, [(), (0,)])
     finds = watched.detector
@@ -107,7 +114,7 @@ def test_a_later_draw_is_another_stranger(parts: Parts, portrait: Pixels, encode
 
 @pytest.mark.parametrize(("depth", "evaluations"), [(8, 2 * (8 * 4 + 1)), (16, 2 * (8 * 6 + 1))])
 def test_sixteen_bits_get_as_many_evaluations_as_the_budget_allows(
-    depth: Any, evaluations: int, parts: Parts, portrait: Pixels, encoded: Encoder
+    depth: Any, evaluations: int, parts: Parts, portrait: Pixels
 ) -> None:
     spent: list[None] = []
     watched, _ = _watched(parts, [(0,)])

