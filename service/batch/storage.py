@@ -124,9 +124,12 @@ class Folder:
         """
         folders = [self.root]
         while folders:
-            below = []
-            for entry in patiently(partial(self._listed, folders.pop())):
+            folder, below = folders.pop(), []
+            for entry in patiently(partial(self._listed, folder)):
                 name = entry["name"].rstrip("/")
+                # Some stores have an object that stands for the folder, and list it as what is in it.
+                if name.strip("/") == folder.strip("/"):
+                    continue
                 if entry["type"] == "directory":
                     below += [] if entry.get("islink") else [name]
                 elif os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not os.path.basename(name).startswith("."):
