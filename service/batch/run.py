@@ -144,6 +144,9 @@ class Batch:
             bytes=len(answer.data),
         )
         self._finish(line, 0 if stored is None else stored.size, figures)
+        if stored is not None:
+            # Without its line, as when the manifest is put away, it would take back what was committed.
+            self.manifest.forget_note()
 
     def _output(self, source: str, format_: OutputFormat) -> str:
         """What the result is called. A source may be gone, but not what became of it."""

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.batch.manifest import Manifest
 from service.batch.storage import Folder
 from service.batch.work import Job, Lost, Outcome
 from service.errors import EngineUnavailable, FileUnusable, ManifestUnusable
@@ -78,8 +79,21 @@ def test_a_commit_that_got_to_its_line_is_not_taken_back(bench: Bench) -> None:
     bench.is_whole(EVERYTHING)
 
 
-def test_a_line_that_was_cut_off_is_done_again(bench: Bench) -> None:
+def test_a_manifest_that_is_put_away_takes_nothing_with_it(bench: Bench) -> None:
     bench.run()
+    assert not bench.manifest.with_name(f"{bench.manifest.name}.note").exists()
+    before = bench.records()
+    bench.manifest.rename(bench.manifest.with_name("done.jsonl"))
+    assert bench.run()[0].undone == 0
+    assert before <= bench.records()
+    assert all(bench.target.has(name) for name in EVERYTHING)
+
+
+def test_a_line_that_was_cut_off_is_done_again(bench: Bench) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # The process ended before it got to that.
+        patch.setattr(Manifest, "forget_note", lambda _: None)
+        bench.run()
     whole = bench.manifest.read_bytes()
     bench.manifest.write_bytes(whole[:-20])
     figures, _ = bench.run()
