@@ -8,7 +8,7 @@ from typing import Protocol, Self
 
 from service.batch.patience import patiently
 from service.batch.storage import Folder
-from service.errors import Unavailable, VisardError, code_of
+from service.errors import BundleInvalid, BundleUnknown, Unavailable, VisardError, code_of
 from service.operations.anonymize import AnonymizeRequest, Drawn, draw
 from service.operations.keeping import NewImage
 from service.operations.parts import Studio
@@ -51,9 +51,11 @@ class Lost:
 
     Attributes:
         reason: what another part did not do; None if whoever worked on it died.
+        broken: whether who worked on it will do no better with others.
     """
 
     reason: str | None = None
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,15 @@ def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studi
         return draw(data, request, studio, begin=lambda: job.new, known=lambda _: False)
     except Unavailable as error:
         return Lost(str(error))
+    except (BundleInvalid, BundleUnknown) as error:
+        # A device without memory for a network says so too: that is no photo's fault.
+        return Lost(str(error), broken=True)
     except VisardError as error:
         return Failed.of(error)
     except Exception as error:  # noqa: BLE001
         # The text of a foreign exception may hold anything: its kind must do.
         reason = f"internal error ({type(error).__name__})"
-        return Faulted(reason) if studio.engine.alive else Lost(f"the device fails: {reason}")
+        return Faulted(reason) if studio.engine.alive else Lost(f"the device fails: {reason}", broken=True)
 
 
 class Threads:

@@ -36,6 +36,7 @@ class Order:
     Attributes:
         source: path or URL of the photos, as the nodes reach it.
         weights: as in ``VISARD_WEIGHTS``, on every node.
+        bundles: digests of what has to be found there; see ``drawing``.
         device: with ``cuda`` each worker takes a GPU, otherwise a processor.
         threads: images at a time in each worker.
         guarded: whether the cluster has to ask for a token.
@@ -44,11 +45,17 @@ class Order:
     source: str
     request: AnonymizeRequest
     weights: Path | None
+    bundles: tuple[bytes, ...]
     device: str
     limits: Limits
     max_faces: int | None
     threads: int
     guarded: bool
+
+
+def drawing(bundles: Bundles) -> tuple[bytes, ...]:
+    """The digests of the weights that draw new images."""
+    return tuple(bundle.digest for bundle in (bundles.default, bundles.small) if bundle is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,10 @@ class Worker:
             self._source = Folder.open(order.source)
             patiently(self._source.require_there)
             bundles = Bundles.open(order.weights, order.device)
+            if drawing(bundles) != order.bundles:
+                return "a node has other weights than the one who gives out the work: VISARD_WEIGHTS, or the version"
+            for digest in order.bundles:
+                bundles.denoiser(digest)
             detector = CenterFaceDetector()
         except VisardError as error:
             return str(error)

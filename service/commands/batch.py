@@ -108,12 +108,13 @@ def _crew(
     access = cluster_access(settings, ray)
     # Ray prints what happens to its workers on stdout, which is ours.
     with redirect_stdout(sys.stderr), closing(join_cluster(settings, ray)):
-        from service.cluster.crew import Order, RayCrew
+        from service.cluster.crew import Order, RayCrew, drawing
 
         order = Order(
             source=source,
             request=request,
             weights=weights_on_nodes(settings),
+            bundles=drawing(parts.bundles),
             device=settings.device,
             limits=parts.limits,
             max_faces=parts.max_faces,
