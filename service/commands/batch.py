@@ -15,7 +15,7 @@ from service.batch.figures import Figures
 from service.batch.manifest import Line, Manifest
 from service.batch.run import Batch
 from service.batch.storage import Folder
-from service.batch.work import Crew, Threads
+from service.batch.work import DEADLINE_S, Crew, Threads
 from service.commands.choices import choice
 from service.commands.exits import BAD_INPUT, DONE
 from service.errors import FileUnusable, SettingsInvalid
@@ -46,6 +46,13 @@ _MANIFEST = "manifest.jsonl"
 @click.option("--threads", type=click.IntRange(1), help="Images at a time. Default: VISARD_OPERATIONS, or 8.")
 @click.option("--ray", help="Work on a Ray cluster: HOST:PORT of its head, or 'local' for one that ends with this run.")
 @click.option("--workers", type=click.IntRange(1), help="Of the cluster. Default: one for each GPU or processor.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=DEADLINE_S,
+    show_default=True,
+    help="Seconds for one image. With --ray its worker is replaced then; otherwise the run ends.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
 def batch(
     source: str,
@@ -55,6 +62,7 @@ def batch(
     threads: int | None,
     ray: str | None,
     workers: int | None,
+    deadline: float,
     as_json: bool,
     **choices: Any,
 ) -> int:
@@ -86,7 +94,14 @@ def batch(
             on_line=lambda line: _show(bar, line),
         )
         with _crew(
-            settings, ray, workers, threads or settings.operations, str(origin.local or source), request, parts
+            settings,
+            ray,
+            workers,
+            threads or settings.operations,
+            deadline,
+            str(origin.local or source),
+            request,
+            parts,
         ) as crew:
             figures = job.run(crew)
     return _report(figures, path, as_json)
@@ -98,12 +113,13 @@ def _crew(
     ray: str | None,
     workers: int | None,
     threads: int,
+    deadline: float,
     source: str,
     request: AnonymizeRequest,
     parts: Parts,
 ) -> Iterator[Crew]:
     if ray is None:
-        yield Threads(threads, Folder.open(source), request, parts)
+        yield Threads(threads, Folder.open(source), request, parts, deadline)
         return
     access = cluster_access(settings, ray)
     # Ray prints what happens to its workers on stdout, which is ours.
@@ -121,7 +137,7 @@ def _crew(
             threads=threads,
             guarded=access.guarded,
         )
-        yield RayCrew(order, workers)
+        yield RayCrew(order, workers, deadline)
 
 
 def _default_manifest(target: Folder) -> Path:
