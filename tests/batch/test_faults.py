@@ -126,6 +126,6 @@ def test_a_network_that_does_not_fit_the_device_fails_no_photo(
         raise BundleInvalid("the network of the weights bundle cannot be loaded")
 
     monkeypatch.setattr(bundles, "_load", full)
-    with pytest.raises(EngineUnavailable, match="left for another run: 3 .*cannot be loaded"):
+    with pytest.raises(EngineUnavailable, match=r"left for another run: 3 .*cannot be loaded"):
         bench.run()
     assert bench.lines == {}
