@@ -244,7 +244,7 @@ class RayCrew:
             # Who was idle may have died, and that would be taken for the image's fault.
             if busy[worker] or self._answers(worker):
                 return worker
-            self._replace(worker)
+            self._replace(worker, "a worker died while it had nothing to do: see the logs of Ray")
         return None
 
     def _answers(self, worker: Any) -> bool:

@@ -1,13 +1,23 @@
 """What a worker of a batch asks itself before it says that it is ready."""
 
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
+from service.assembly import open_parts
+from service.batch.storage import Folder
+from service.batch.work import Job, carry_out
 from service.cluster import crew
 from service.cluster.crew import Order, Worker, drawing
 from service.imaging import Limits
-from service.operations.anonymize import AnonymizeRequest
+from service.operations.anonymize import AnonymizeRequest, Drawn
+from service.operations.keeping import NewImage
+from service.settings import Settings
+from service.tenancy import Policy
 from service.weights import bundles
 from service.weights.bundles import Bundles
 from tests.small_bundle import write_small_bundle
@@ -60,3 +70,21 @@ def test_other_weights_than_those_of_the_one_who_gives_out_the_work_are_refused(
     order = Order(**{name: getattr(order, name) for name in Order.__slots__} | {"weights": tmp_path / "newer"})
     said = Worker(order).prepare()
     assert said is not None and "other weights" in said
+
+
+def test_it_draws_what_this_process_would_with_the_same_keys(
+    order: Order, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    Image.fromarray(portrait).save(tmp_path / "face.png")
+    parts = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
+    parts.keys.create("demo")
+    job = Job("face.png", NewImage.begin("demo", Policy(), parts.keys))
+    here = carry_out(job, Folder.open(str(tmp_path)), order.request, parts)
+    # As they cross the cluster, there and back.
+    sent_order, sent = pickle.loads(pickle.dumps((order, job)))  # noqa: S301
+    worker = Worker(sent_order)
+    assert worker.prepare() is None
+    there = pickle.loads(pickle.dumps(worker.carry_out(sent)))  # noqa: S301
+    assert isinstance(here, Drawn) and isinstance(there, Drawn)
+    assert len(here.answer.faces) == 1
+    assert there.answer.data == here.answer.data

@@ -112,13 +112,18 @@ def test_a_worker_whose_device_is_broken_is_replaced_and_gets_nothing_more(ray: 
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [(Broken, "the device fails"), (Unprepared, "no network fits the device"), (DiesUnprepared, "died while it got")],
+    [
+        (Broken, "the device fails"),
+        (Unprepared, "no network fits the device"),
+        (DiesUnprepared, "died while it got"),
+        (GoneBefore, "died while it had nothing"),
+    ],
 )
 def test_where_no_worker_does_anything_the_run_ends(ray: FakeRay, kind: type[Well], said: str) -> None:
     ray.make = lambda _: kind()
     with pytest.raises(EngineUnavailable, match=said):
         _works([str(number) for number in range(100)])
-    assert len(ray.actors) == crew._STARTS
+    assert len(ray.actors) == crew._STARTS == 3
     assert not any(actor.alive for actor in ray.actors)
 
 
