@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ray.exceptions import RayActorError
-
 
 @dataclass(eq=False)
 class Actor:
@@ -70,6 +68,8 @@ class FakeRay:
         return done, [call for call in calls if call not in done]
 
     def get(self, call: Call, timeout: float | None = None) -> Any:
+        from ray.exceptions import RayActorError
+
         if not call.actor.alive:
             raise RayActorError
         try:

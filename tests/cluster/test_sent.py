@@ -15,7 +15,8 @@ from service.operations.keeping import NewImage
 from service.settings import Settings
 from service.tenancy import Policy
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# Ray reads its environment when it is imported: late, and behind the tests that join a cluster.
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TENANT = "hospital"
 

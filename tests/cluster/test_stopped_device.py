@@ -10,7 +10,8 @@ from service.engine.observer import NOBODY
 from service.errors import BundleUnknown, EngineClosed, EngineUnavailable
 from tests.engine.devices import PLAN
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# Ray reads its environment when it is imported: late, and behind the tests that join a cluster.
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 _CLOSED = Answer(None, "EngineClosed", "the device has stopped")
 

@@ -1,7 +1,9 @@
 """What a worker of a batch asks itself before it says that it is ready."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,6 @@ from PIL import Image
 from service.assembly import open_parts
 from service.batch.storage import Folder
 from service.batch.work import Job, carry_out
-from service.cluster import crew
-from service.cluster.crew import Order, Worker, drawing
 from service.imaging import Limits
 from service.operations.anonymize import AnonymizeRequest, Drawn
 from service.operations.keeping import NewImage
@@ -22,18 +22,21 @@ from service.weights import bundles
 from service.weights.bundles import Bundles
 from tests.small_bundle import write_small_bundle
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# Ray reads its environment when it is imported: late, and behind the tests that join a cluster.
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
 @pytest.fixture
-def order(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Order:
+def order(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from service.cluster import crew
+
     monkeypatch.setattr(crew, "settle", lambda _: None)
     (tmp_path / "a.png").write_bytes(b"")
-    return Order(
+    return crew.Order(
         source=str(tmp_path),
         request=AnonymizeRequest(tenant="demo", no_faces="pass"),
         weights=small_bundle,
-        bundles=drawing(Bundles.open(small_bundle)),
+        bundles=crew.drawing(Bundles.open(small_bundle)),
         device="cpu",
         limits=Limits(),
         max_faces=None,
@@ -42,7 +45,13 @@ def order(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -
     )
 
 
-def test_it_is_ready_once_its_networks_are_loaded(order: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+def _worker(order: Any) -> Any:
+    from service.cluster.crew import Worker
+
+    return Worker(order)
+
+
+def test_it_is_ready_once_its_networks_are_loaded(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
     real = bundles._load
 
@@ -51,29 +60,28 @@ def test_it_is_ready_once_its_networks_are_loaded(order: Order, monkeypatch: pyt
         return real(bundle, device)
 
     monkeypatch.setattr(bundles, "_load", load)
-    assert Worker(order).prepare() is None
+    assert _worker(order).prepare() is None
     assert loaded == [order.weights]
 
 
 def test_a_network_that_does_not_fit_its_device_is_said_before_a_photo_is_tried(
-    order: Order, monkeypatch: pytest.MonkeyPatch
+    order: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise bundles.BundleInvalid("the network of the weights bundle cannot be loaded")
 
     monkeypatch.setattr(bundles, "_load", full)
-    assert Worker(order).prepare() == "the network of the weights bundle cannot be loaded"
+    assert _worker(order).prepare() == "the network of the weights bundle cannot be loaded"
 
 
-def test_other_weights_than_those_of_the_one_who_gives_out_the_work_are_refused(order: Order, tmp_path: Path) -> None:
+def test_other_weights_than_those_of_the_one_who_gives_out_the_work_are_refused(order: Any, tmp_path: Path) -> None:
     write_small_bundle(tmp_path / "newer", seed=2)
-    order = Order(**{name: getattr(order, name) for name in Order.__slots__} | {"weights": tmp_path / "newer"})
-    said = Worker(order).prepare()
+    said = _worker(replace(order, weights=tmp_path / "newer")).prepare()
     assert said is not None and "other weights" in said
 
 
 def test_it_draws_what_this_process_would_with_the_same_keys(
-    order: Order, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
+    order: Any, small_bundle: Path, portrait: NDArray[np.uint8], tmp_path: Path
 ) -> None:
     Image.fromarray(portrait).save(tmp_path / "face.png")
     parts = open_parts(Settings(home=tmp_path / "home", weights=small_bundle))
@@ -82,7 +90,7 @@ def test_it_draws_what_this_process_would_with_the_same_keys(
     here = carry_out(job, Folder.open(str(tmp_path)), order.request, parts)
     # As they cross the cluster, there and back.
     sent_order, sent = pickle.loads(pickle.dumps((order, job)))  # noqa: S301
-    worker = Worker(sent_order)
+    worker = _worker(sent_order)
     assert worker.prepare() is None
     there = pickle.loads(pickle.dumps(worker.carry_out(sent)))  # noqa: S301
     assert isinstance(here, Drawn) and isinstance(there, Drawn)

@@ -6,31 +6,41 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from ray.exceptions import RayActorError
 
 from service.batch.work import Failed, Job, Lost, Outcome
-from service.cluster import crew
-from service.cluster.crew import Order, RayCrew
 from service.errors import EngineUnavailable, KeysUnavailable
 from service.imaging import Limits
 from service.operations.anonymize import Anonymized, AnonymizeRequest, Drawn
 from tests.cluster.fake_ray import FakeRay
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+# Ray reads its environment when it is imported: late, and behind the tests that join a cluster.
+pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 _DRAWN = Drawn(Anonymized(b"", "png", uuid4(), (cast(Any, "a face"),)), None, b"")
 _BROKEN = Lost("the device fails", broken=True)
-_ORDER = Order(
-    source="photos",
-    request=AnonymizeRequest(tenant="demo"),
-    weights=Path("weights"),
-    bundles=(),
-    device="cpu",
-    limits=Limits(),
-    max_faces=None,
-    threads=1,
-    guarded=True,
-)
+
+
+def _crew() -> Any:
+    from service.cluster import crew
+
+    order = crew.Order(
+        source="photos",
+        request=AnonymizeRequest(tenant="demo"),
+        weights=Path("weights"),
+        bundles=(),
+        device="cpu",
+        limits=Limits(),
+        max_faces=None,
+        threads=1,
+        guarded=True,
+    )
+    return crew.RayCrew(order, None, 60)
+
+
+def _dies() -> Outcome:
+    from ray.exceptions import RayActorError
+
+    raise RayActorError
 
 
 class Well:
@@ -59,12 +69,12 @@ class Broken(Well):
 class Dies(Well):
     def carry_out(self, job: Job) -> Outcome:
         super().carry_out(job)
-        raise RayActorError
+        return _dies()
 
 
 class GoneBefore(Well):
     def answer(self) -> None:
-        raise RayActorError
+        _dies()
 
 
 class Unprepared(Well):
@@ -74,7 +84,7 @@ class Unprepared(Well):
 
 class DiesUnprepared(Well):
     def prepare(self) -> str | None:
-        raise RayActorError
+        return str(_dies())
 
 
 class Endless(Well):
@@ -85,13 +95,13 @@ class Endless(Well):
 def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     """One worker at a time; a test says what they do."""
     made = FakeRay(lambda _: Well(), processors=1)
-    monkeypatch.setattr(crew, "ray", made)
-    monkeypatch.setattr(crew, "require_safe", lambda _: None)
+    monkeypatch.setattr("service.cluster.crew.ray", made)
+    monkeypatch.setattr("service.cluster.crew.require_safe", lambda _: None)
     return made
 
 
 def _works(jobs: Iterator[str] | list[str], at_once: int | None = None) -> list[tuple[str, Outcome]]:
-    made = RayCrew(_ORDER, None, 60)
+    made = _crew()
     return [(job.source, done) for job, done in made.work((Job(name, cast(Any, None)) for name in jobs), at_once)]
 
 
@@ -123,7 +133,7 @@ def test_where_no_worker_does_anything_the_run_ends(ray: FakeRay, kind: type[Wel
     ray.make = lambda _: kind()
     with pytest.raises(EngineUnavailable, match=said):
         _works([str(number) for number in range(100)])
-    assert len(ray.actors) == crew._STARTS == 3
+    assert len(ray.actors) == 3
     assert not any(actor.alive for actor in ray.actors)
 
 
@@ -174,7 +184,7 @@ def test_what_runs_is_finished_before_an_error_of_who_gives_out_the_work_is_rais
         raise KeysUnavailable("no keys")
 
     done: list[str] = []
-    made = RayCrew(_ORDER, None, 60)
+    made = _crew()
     with pytest.raises(KeysUnavailable):
         done.extend(job.source for job, _ in made.work(Job(name, cast(Any, None)) for name in jobs()))
     assert sorted(done) == ["a", "b"]
