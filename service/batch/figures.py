@@ -18,6 +18,7 @@ class Figures:
         failed: how many, by the type of the error.
         skipped: sources that had a line already.
         repeated: tries that came to nothing and were made again.
+        unlisted: folders that could not be listed.
         undone: records that a process which ended left behind, and that were erased.
         faces: that were replaced.
         output_bytes: of all results.
@@ -29,6 +30,7 @@ class Figures:
     failed: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
     repeated: int = 0
+    unlisted: int = 0
     undone: int = 0
     faces: int = 0
     output_bytes: int = 0
@@ -58,6 +60,7 @@ class Figures:
             "errors": dict(sorted(self.failed.items())),
             "skipped": self.skipped,
             "repeated": self.repeated,
+            "unlisted": self.unlisted,
             "undone": self.undone,
             "faces": self.faces,
             "seconds": round(seconds, 3),

@@ -1,4 +1,4 @@
-"""The manifest: a JSON line for each source that is finished, and a note of the one that was being committed.
+"""The manifest: what it is of, a JSON line for each source that is finished, and a note of the one being committed.
 
 The order of a commit: note, record in the database, file, line. A process that dies in between leaves the note, and
 what it names is taken back before the work goes on: no file and no record that no line speaks of stays behind.
@@ -11,13 +11,44 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 from uuid import UUID
 
 from service.errors import ManifestUnusable
 from service.private_files import replace_durably
 
 Status = Literal["anonymized", "no-faces", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """The first line: what all others are about. It is written together with the first of them.
+
+    Attributes:
+        source: a path, or a URL without credentials.
+        destination: likewise.
+        tenant: whose images.
+        options: that decide what the results look like.
+    """
+
+    source: str
+    destination: str
+    tenant: str
+    options: dict[str, str | int | None]
+
+    def require_same(self, other: object) -> None:
+        """Refuse the heading of something else.
+
+        Raises:
+            ManifestUnusable: and in what it differs.
+        """
+        if not isinstance(other, dict):
+            raise ManifestUnusable("the manifest does not begin with what it is of: name another file")
+        mine, its = ({**each.pop("options", {}), **each} for each in (asdict(self), dict(other)))
+        if differ := sorted(name for name in {*mine, *its} if mine.get(name) != its.get(name)):
+            raise ManifestUnusable(
+                f"the manifest was begun with another {', '.join(differ)}: name another file, or go on as it began"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,30 +92,35 @@ class Manifest:
     Attributes:
         done: names of the sources that have a line.
         results: names of their results, as far as they have one.
+        drawn: one of the sources whose faces were replaced; None if there is none yet.
         unfinished: what was being committed when the last process ended, if it did not get to the line.
     """
 
-    def __init__(self, opened: BinaryIO, note: Path) -> None:
+    def __init__(self, opened: BinaryIO, note: Path, heading: Heading) -> None:
         self._opened = opened
         self._note = note
+        self._heading = heading
+        self._begun = False
+        self.drawn: str | None = None
         self.done: set[str] = set()
         self.results: set[str] = set()
         self.unfinished = _note_in(note)
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path) -> Iterator[Self]:
+    def open(cls, path: Path, heading: Heading) -> Iterator[Self]:
         """Read what there is, or begin a new one; a line that was cut off is removed.
 
         Raises:
-            ManifestUnusable: it cannot be read or written, is no manifest, or another process works on it.
+            ManifestUnusable: it cannot be read or written, is no manifest or one of something else, or another process
+                works on it.
         """
         with ExitStack() as stack:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 opened = stack.enter_context(open(path, "a+b"))
                 fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                manifest = cls(opened, path.with_name(f"{path.name}.note"))
+                manifest = cls(opened, path.with_name(f"{path.name}.note"), heading)
                 manifest._read()
             except BlockingIOError as error:
                 raise ManifestUnusable("another process works on this manifest") from error
@@ -98,6 +134,7 @@ class Manifest:
         Raises:
             ManifestUnusable: it cannot be written.
         """
+        self._begin()
         text = json.dumps({**asdict(note), "record": str(note.record)})
         self._written(lambda: replace_durably(self._note, text.encode()))
 
@@ -117,16 +154,9 @@ class Manifest:
         """
         if line.source in self.done:
             raise ValueError("a source has one line")
-        text = json.dumps({key: value for key, value in asdict(line).items() if value is not None}) + "\n"
-
-        def append() -> None:
-            # In one call, at the end of the file: a line is there or it is not, or it is cut off and has no end.
-            self._opened.write(text.encode())
-            self._opened.flush()
-            os.fsync(self._opened.fileno())
-
-        self._written(append)
-        self._finished(line.source, line.output)
+        self._begin()
+        self._append({key: value for key, value in asdict(line).items() if value is not None})
+        self._finished(line.source, line.output, line.status)
 
     def _read(self) -> None:
         self._opened.seek(0)
@@ -137,15 +167,39 @@ class Manifest:
                     break
                 end += len(raw)
                 line = json.loads(raw)
-                self._finished(str(line["source"]), line.get("output"))
+                if not self._begun:
+                    self._heading.require_same(line.get("batch"))
+                    self._begun = True
+                    continue
+                self._finished(str(line["source"]), line.get("output"), line.get("status"))
                 if self.unfinished and line.get("record") == str(self.unfinished.record):
                     self.unfinished = None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ManifestUnusable("a line of the manifest is none") from error
+        if self.unfinished and not self._begun:
+            raise ManifestUnusable("the note beside the manifest is of another manifest: put that one back")
         self._opened.truncate(end)
         self._opened.seek(0, os.SEEK_END)
 
-    def _finished(self, source: str, output: str | None) -> None:
+    def _begin(self) -> None:
+        if not self._begun:
+            self._append({"batch": asdict(self._heading)})
+            self._begun = True
+
+    def _append(self, line: dict[str, Any]) -> None:
+        text = json.dumps(line) + "\n"
+
+        def append() -> None:
+            # In one call, at the end of the file: a line is there or it is not, or it is cut off and has no end.
+            self._opened.write(text.encode())
+            self._opened.flush()
+            os.fsync(self._opened.fileno())
+
+        self._written(append)
+
+    def _finished(self, source: str, output: str | None, status: str | None) -> None:
+        if status == "anonymized":
+            self.drawn = source
         self.done.add(source)
         if output is not None:
             # Most are named like their sources: a million names are not kept twice.

@@ -5,7 +5,7 @@ encrypt something else under them.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from service.batch.figures import Figures
@@ -14,7 +14,7 @@ from service.batch.names import result_name
 from service.batch.patience import patiently
 from service.batch.storage import Folder
 from service.batch.work import Crew, Failed, Faulted, Job, Lost
-from service.errors import EngineUnavailable, FileUnusable, NameUnusable, Unavailable, VisardError
+from service.errors import EngineUnavailable, FileUnusable, ManifestUnusable, NameUnusable, Unavailable, VisardError
 from service.imaging import OutputFormat
 from service.keys.provider import KeyProvider
 from service.operations.anonymize import Drawn, already_anonymized
@@ -22,8 +22,10 @@ from service.operations.keeping import NewImage
 from service.records.store import RecordStore
 from service.tenancy import Policy
 
-_TRIES = 3
 _HOPELESS = 100
+"""Images lost in a row; also how many are lost before they are tried again."""
+
+_Lost = tuple[Job, Lost | Faulted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,8 @@ class Batch:
         policy: that decides what is kept.
         again: whether images that were anonymized before are done again.
         on_line: told of every source that is finished.
+        on_unlisted: told of every folder that cannot be listed, and why.
+        figures: what was done so far.
     """
 
     source: Folder
@@ -46,6 +50,8 @@ class Batch:
     keys: KeyProvider
     records: RecordStore
     on_line: Callable[[Line], None]
+    on_unlisted: Callable[[str, VisardError], None]
+    figures: Figures = field(default_factory=Figures)
 
     def run(self, crew: Crew) -> Figures:
         """Do what has no line yet.
@@ -55,75 +61,105 @@ class Batch:
             Refused: the tenant's key cannot be had.
             FileUnusable, ManifestUnusable: the source cannot be listed, or nothing can be written.
         """
-        figures = Figures()
-        self._take_back(figures)
-        todo: Iterator[str] = self._todo(figures)
-        faulted: dict[str, int] = {}
-        for left in reversed(range(_TRIES)):
-            # The last try is made one by one: only an image that kills by itself is given up.
-            lost = self._round(crew, todo, figures, faulted, at_once=None if left else 1)
-            if not left or not lost:
-                break
-            figures.repeated += len(lost)
-            todo = iter([job.source for job, _ in lost])
-        self._give_up(lost, figures, faulted)
-        return figures
-
-    def _round(
-        self, crew: Crew, todo: Iterator[str], figures: Figures, faulted: dict[str, int], at_once: int | None
-    ) -> list[tuple[Job, Lost | Faulted]]:
-        """Try every source once; returns those of which nothing became.
-
-        Args:
-            faulted: is told how many images were anonymized when a source faulted for the first time.
-        """
-        lost: list[tuple[Job, Lost | Faulted]] = []
-        row, drawn = 0, figures.anonymized
-        for job, outcome in crew.work((Job(name, self._keys()) for name in todo), at_once):
-            if isinstance(outcome, Drawn | Failed):
-                self._commit(job, outcome, figures)
-                continue
-            if isinstance(outcome, Faulted):
-                faulted.setdefault(job.source, figures.anonymized)
-            lost.append((job, outcome))
-            # Only a face that was drawn shows that faces can be drawn: what fails by itself needs no device.
-            row, drawn = row + 1 if drawn == figures.anonymized else 1, figures.anonymized
-            if row == _HOPELESS:
-                reason = outcome.reason or "see the logs of the engine"
-                raise EngineUnavailable(f"nothing gets done ({job.source}: {reason})")
-        return lost
-
-    def _give_up(self, lost: list[tuple[Job, Lost | Faulted]], figures: Figures, faulted: dict[str, int]) -> None:
-        """Mark an image failed if it repeatedly killed its worker, or faulted while others succeeded.
-
-        Raises:
-            EngineUnavailable: others are left for another run.
-        """
-        left = []
-        for job, outcome in lost:
-            if outcome.reason is None:
-                died = "whoever worked on the image died, again and again"
-                self._fail(job, Failed("worker-lost", died), figures)
-            elif isinstance(outcome, Faulted) and figures.anonymized > faulted[job.source]:
-                self._fail(job, Failed("fault", outcome.reason), figures)
-            else:
-                left.append(f"{job.source}: {outcome.reason}")
+        self._take_back()
+        todo = self._todo()
+        left: list[str] = []
+        first: dict[str, int] = {}
+        while lost := self._round(crew, todo, _HOPELESS, first):
+            # Soon, not behind all the others: a run over millions may not live so long.
+            left += self._again(crew, lost, first)
+            first.clear()
         if left:
             raise EngineUnavailable(f"photos left for another run: {len(left)} ({left[0]})")
+        return self.figures
 
-    def _todo(self, figures: Figures) -> Iterator[str]:
-        for name in self.source.photos():
+    def _round(
+        self, crew: Crew, names: Iterator[str], most: int, first: dict[str, int], at_once: int | None = None
+    ) -> list[_Lost]:
+        """Try sources once, until so many are lost or there are no more; returns those of which nothing became.
+
+        Args:
+            first: is told how many images were anonymized when a source was lost for the first time.
+        """
+        lost: list[_Lost] = []
+
+        def jobs() -> Iterator[Job]:
+            while len(lost) < most and (name := next(names, None)) is not None:
+                yield Job(name, self._keys())
+
+        row, drawn = 0, self.figures.anonymized
+        for job, outcome in crew.work(jobs(), at_once):
+            if isinstance(outcome, Drawn | Failed):
+                self._commit(job, outcome)
+                continue
+            first.setdefault(job.source, self.figures.anonymized)
+            lost.append((job, outcome))
+            # Only a face that was drawn shows that faces can be drawn: what fails by itself needs no device.
+            row, drawn = row + 1 if drawn == self.figures.anonymized else 1, self.figures.anonymized
+            # Images that kill may lie side by side; what only fails has nothing to do with them.
+            if row >= _HOPELESS and outcome.reason is not None:
+                raise _nothing_gets_done(job, outcome)
+        return lost
+
+    def _again(self, crew: Crew, lost: list[_Lost], first: dict[str, int]) -> list[str]:
+        """Try what was lost twice more; returns what is left for another run, and why."""
+        in_vain = len(lost) >= _HOPELESS and self.figures.anonymized == min(first.values())
+        if in_vain and self.manifest.drawn is not None and not self._draws(crew):
+            raise _nothing_gets_done(*lost[-1])
+        # The last try is made one by one: only an image that kills by itself is given up.
+        for at_once in (1,) if in_vain else (None, 1):
+            self.figures.repeated += len(lost)
+            lost = self._round(crew, iter([job.source for job, _ in lost]), len(lost), first, at_once)
+            if not lost:
+                return []
+        left = self._give_up(crew, lost, first)
+        if in_vain and left and self.figures.anonymized == min(first.values()):
+            raise _nothing_gets_done(*lost[-1])
+        return left
+
+    def _give_up(self, crew: Crew, lost: list[_Lost], first: dict[str, int]) -> list[str]:
+        """Who kills or faults while others are drawn has failed; the rest is left."""
+        suspects = [lost_ for lost_ in lost if lost_[1].reason is None or isinstance(lost_[1], Faulted)]
+        draws = self.figures.anonymized > max((first[job.source] for job, _ in suspects), default=0)
+        failed = suspects if draws or (suspects and self._draws(crew)) else []
+        for job, outcome in failed:
+            if outcome.reason is None:
+                died = "whoever worked on the image died or did not end, again and again"
+                self._fail(job, Failed("worker-lost", died))
+            else:
+                self._fail(job, Failed("fault", outcome.reason))
+        gone = {job.source for job, _ in failed}
+        return [
+            f"{job.source}: {outcome.reason or 'whoever worked on it died'}"
+            for job, outcome in lost
+            if job.source not in gone
+        ]
+
+    def _draws(self, crew: Crew) -> bool:
+        """Whether faces can be drawn now, as an image shows that was anonymized before; nothing is kept of it."""
+        name = self.manifest.drawn
+        if name is None:
+            return False
+        tried = [outcome for _, outcome in crew.work(iter([Job(name, self._keys())]), 1)]
+        return any(isinstance(outcome, Drawn) and outcome.answer.faces for outcome in tried)
+
+    def _todo(self) -> Iterator[str]:
+        for name in self.source.photos(self._skip):
             if name in self.manifest.done:
-                figures.skipped += 1
+                self.figures.skipped += 1
             else:
                 yield name
+
+    def _skip(self, folder: str, error: VisardError) -> None:
+        self.figures.unlisted += 1
+        self.on_unlisted(folder, error)
 
     def _keys(self) -> NewImage:
         return patiently(lambda: NewImage.begin(self.tenant, self.policy, self.keys))
 
-    def _commit(self, job: Job, outcome: Drawn | Failed, figures: Figures) -> None:
+    def _commit(self, job: Job, outcome: Drawn | Failed) -> None:
         if isinstance(outcome, Failed):
-            self._fail(job, outcome, figures)
+            self._fail(job, outcome)
             return
         try:
             self._check(outcome)
@@ -131,12 +167,15 @@ class Batch:
         except Unavailable:
             raise
         except VisardError as error:
-            self._fail(job, Failed.of(error), figures)
+            self._fail(job, Failed.of(error))
             return
         try:
             self._keep(outcome, output)
         except NameUnusable as error:
-            self._fail(job, Failed.of(error), figures)
+            self._fail(job, Failed.of(error))
+            figures = self.figures
+            if figures.failed["name-unusable"] >= _HOPELESS and not figures.anonymized + figures.passed_on:
+                raise FileUnusable("the destination takes no result, whatever its name is") from error
             return
         answer, stored = outcome.answer, outcome.stored
         line = Line(
@@ -147,7 +186,10 @@ class Batch:
             faces=len(answer.faces),
             bytes=len(answer.data),
         )
-        self._finish(line, 0 if stored is None else stored.size, figures)
+        self._finish(line, 0 if stored is None else stored.size)
+        if stored is not None:
+            # Without its line, as when the manifest is put away, it would take back what was committed.
+            self.manifest.forget_note()
 
     def _output(self, source: str, format_: OutputFormat) -> str:
         """What the result is called. A source may be gone, but not what became of it."""
@@ -160,7 +202,7 @@ class Batch:
         """Store the record and write the file; of a file that can have no such name, nothing stays."""
         stored = drawn.stored
         if stored is not None:
-            note = Note(stored.id, self.tenant, self.target.root, output)
+            note = Note(stored.id, self.tenant, self.target.address, output)
             self.manifest.note(note)
             patiently(lambda: self.records.add(stored))
         try:
@@ -170,13 +212,13 @@ class Batch:
                 self._undo(note)
             raise
 
-    def _fail(self, job: Job, failed: Failed, figures: Figures) -> None:
+    def _fail(self, job: Job, failed: Failed) -> None:
         line = Line(source=job.source, status="failed", error=failed.error, message=failed.message)
-        self._finish(line, 0, figures)
+        self._finish(line, 0)
 
-    def _finish(self, line: Line, record_bytes: int, figures: Figures) -> None:
+    def _finish(self, line: Line, record_bytes: int) -> None:
         self.manifest.add(line)
-        figures.count(line, record_bytes)
+        self.figures.count(line, record_bytes)
         self.on_line(line)
 
     def _check(self, drawn: Drawn) -> None:
@@ -184,16 +226,23 @@ class Batch:
         if not self.again and patiently(lambda: self.records.by_pixels(self.tenant, drawn.source)) is not None:
             raise already_anonymized()
 
-    def _take_back(self, figures: Figures) -> None:
+    def _take_back(self) -> None:
         """What a process that ended in the middle of a commit left: the file first, then the record."""
         note = self.manifest.unfinished
-        if note is not None:
-            figures.undone += self._undo(note)
+        if note is None:
+            return
+        if note.folder != self.target.address:
+            raise ManifestUnusable("the note beside the manifest is of another destination")
+        self.figures.undone += self._undo(note)
 
     def _undo(self, note: Note) -> bool:
         """Whether there was a record."""
-        if note.folder == self.target.root:
-            self.target.remove(note.output)
+        self.target.remove(note.output)
         found = patiently(lambda: self.records.delete(note.tenant, note.record))
         self.manifest.forget_note()
         return found
+
+
+def _nothing_gets_done(job: Job, outcome: Lost | Faulted) -> EngineUnavailable:
+    reason = outcome.reason or "see the logs of the engine"
+    return EngineUnavailable(f"nothing gets done ({job.source}: {reason})")

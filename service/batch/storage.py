@@ -3,7 +3,7 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,8 @@ from service.errors import FilesUnavailable, FileUnusable, ImageTooLarge, NameUn
 
 _OF_ONE_FILE = (FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, PermissionError)
 _NUMBERS_OF_ONE_FILE = (errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
+_OF_A_NAME = (ValueError, FileExistsError, NotADirectoryError, IsADirectoryError)
+_NUMBERS_OF_A_NAME = (errno.ENAMETOOLONG, errno.EINVAL)
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,12 @@ class Folder:
     Attributes:
         files: of fsspec.
         root: without a slash at the end.
+        address: the same for every way to write it, and without credentials.
     """
 
     files: Any
     root: str
+    address: str
 
     @classmethod
     def open(cls, url: str) -> "Folder":
@@ -46,19 +50,25 @@ class Folder:
         """
         path = url.removeprefix("file://")
         if "://" not in path:
-            return cls(LocalFileSystem(), os.path.abspath(os.path.expanduser(path)).rstrip("/"))
+            return cls._of_this_machine(os.path.abspath(os.path.expanduser(path)))
         try:
             files, root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise FileUnusable(f"nothing installed here reads {url.partition(':')[0]} URLs") from error
         except Exception as error:
             raise _said(error, "the folder cannot be reached") from error
-        return cls(files, root.rstrip("/"))
+        root = root.rstrip("/")
+        return cls(files, root, _address(url, root))
 
     @classmethod
     def here(cls, path: Path) -> "Folder":
         """The folder of a path, whatever its name looks like."""
-        return cls(LocalFileSystem(), str(path.resolve()).rstrip("/"))
+        return cls._of_this_machine(str(path.resolve()))
+
+    @classmethod
+    def _of_this_machine(cls, path: str) -> "Folder":
+        root = path.rstrip("/")
+        return cls(LocalFileSystem(), root, root or "/")
 
     @property
     def local(self) -> Path | None:
@@ -115,8 +125,11 @@ class Folder:
         if not regular:
             raise FileUnusable("this is no regular file")
 
-    def photos(self) -> Iterator[str]:
+    def photos(self, skip: Callable[[str, VisardError], None] | None = None) -> Iterator[str]:
         """The names of the photos in it and below it, sorted in each folder. Links to folders are not followed.
+
+        Args:
+            skip: told of a folder below that cannot be listed, and why; without it, this is raised.
 
         Raises:
             FileUnusable: it is no folder, or must not be listed.
@@ -124,11 +137,19 @@ class Folder:
         """
         folders = [self.root]
         while folders:
-            below = []
-            for entry in patiently(partial(self._listed, folders.pop())):
-                name = entry["name"].rstrip("/")
-                if entry["type"] == "directory":
-                    below += [] if entry.get("islink") else [name]
+            folder, below = folders.pop(), []
+            try:
+                entries = patiently(partial(self._listed, folder))
+            except VisardError as error:
+                if skip is None or folder == self.root:
+                    raise
+                # Where nothing can be listed any more, it is not this folder's fault.
+                patiently(self.require_there)
+                skip(folder[len(self.root) + 1 :], error)
+                continue
+            for name, is_folder in entries:
+                if is_folder:
+                    below.append(name)
                 elif os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES and not os.path.basename(name).startswith("."):
                     yield name[len(self.root) + 1 :]
             folders += reversed(below)
@@ -168,6 +189,8 @@ class Folder:
         except NameUnusable:
             raise
         except Exception as error:
+            if self.local is None:
+                raise _not_written(error, name) from error
             raise _said(error, f"{name} cannot be written") from error
 
     def has(self, name: str) -> bool:
@@ -211,14 +234,51 @@ class Folder:
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"
 
-    def _listed(self, folder: str) -> list[dict[str, Any]]:
+    def _listed(self, folder: str) -> list[tuple[str, bool]]:
+        """What is in a folder, sorted: the names, and whether each is a folder to look into. No more is kept."""
         try:
-            # Object stores remember listings; another process may have added to it since.
-            return sorted(self.files.ls(folder, detail=True, refresh=True), key=lambda entry: str(entry["name"]))
+            return sorted(self._entries(folder))
         except Exception as error:
             if folder != self.root:
                 self.require_there()
             raise _said(error, "the source is no folder, or cannot be listed") from error
+
+    def _entries(self, folder: str) -> Iterator[tuple[str, bool]]:
+        if self.local is not None:
+            # fsspec would look at every file.
+            with os.scandir(folder or "/") as entries:
+                for entry in entries:
+                    yield f"{folder}/{entry.name}", entry.is_dir(follow_symlinks=False)
+            return
+        # Object stores remember listings; another process may have added to it since.
+        for found in self.files.ls(folder, detail=True, refresh=True):
+            name = found["name"].rstrip("/")
+            # Some stores have an object that stands for the folder, and list it as what is in it.
+            if name.strip("/") != folder.strip("/") and not (found["type"] == "directory" and found.get("islink")):
+                yield name, found["type"] == "directory"
+        self.files.invalidate_cache(folder)
+
+
+def _address(url: str, root: str) -> str:
+    """Of a URL: without what may be a secret in it, before the machine and behind a question mark."""
+    scheme, _, rest = url.partition("://")
+    machine = rest.partition("/")[0]
+    within = root.partition("://")[2].partition("/")[2] if "://" in root else root.strip("/")
+    # Of most stores the first part is the bucket, which the root begins with; of others it is a machine.
+    if machine != within.partition("/")[0]:
+        within = f"{machine.rpartition('@')[2]}/{within}"
+    return f"{scheme.lower()}://{within.partition('?')[0]}".rstrip("/")
+
+
+def _not_written(error: Exception, name: str) -> VisardError:
+    """Of an object store: it refuses this name, or nothing can be written there now."""
+    of_its_name = isinstance(error, _OF_A_NAME) or getattr(error, "errno", None) in _NUMBERS_OF_A_NAME
+    if of_its_name:
+        return NameUnusable("the destination takes no result of this name")
+    if isinstance(error, PermissionError):
+        # Whose credentials have expired hears no other.
+        return FilesUnavailable(f"{name} cannot be written ({type(error).__name__})")
+    return _said(error, f"{name} cannot be written")
 
 
 def _said(error: Exception, message: str) -> VisardError:

@@ -1,17 +1,23 @@
 """One image of a batch: what is asked, what comes of it, and who does it."""
 
+import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Protocol, Self
 
 from service.batch.patience import patiently
 from service.batch.storage import Folder
-from service.errors import Unavailable, VisardError, code_of
+from service.errors import BundleInvalid, BundleUnknown, EngineUnavailable, Unavailable, VisardError, code_of
 from service.operations.anonymize import AnonymizeRequest, Drawn, draw
 from service.operations.keeping import NewImage
 from service.operations.parts import Studio
+
+DEADLINE_S = 3600.0
+"""For one image: many faces take minutes on a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,11 @@ class Lost:
 
     Attributes:
         reason: what another part did not do; None if whoever worked on it died.
+        broken: whether who worked on it will do no better with others.
     """
 
     reason: str | None = None
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +98,99 @@ def carry_out(job: Job, source: Folder, request: AnonymizeRequest, studio: Studi
         return draw(data, request, studio, begin=lambda: job.new, known=lambda _: False)
     except Unavailable as error:
         return Lost(str(error))
+    except (BundleInvalid, BundleUnknown) as error:
+        # A device without memory for a network says so too: that is no photo's fault.
+        return Lost(str(error), broken=True)
     except VisardError as error:
         return Failed.of(error)
     except Exception as error:  # noqa: BLE001
         # The text of a foreign exception may hold anything: its kind must do.
         reason = f"internal error ({type(error).__name__})"
-        return Faulted(reason) if studio.engine.alive else Lost(f"the device fails: {reason}")
+        return Faulted(reason) if studio.engine.alive else Lost(f"the device fails: {reason}", broken=True)
+
+
+class Supply:
+    """Jobs, until asking for one fails: what is under way then is finished before that is said."""
+
+    def __init__(self, jobs: Iterator[Job]) -> None:
+        self._jobs = jobs
+        self._error: VisardError | None = None
+
+    def take(self, count: int) -> list[Job]:
+        """The next ones, up to ``count``."""
+        taken: list[Job] = []
+        try:
+            taken.extend(islice(self._jobs, max(0, count)))
+        except VisardError as error:
+            self._error = error
+        return taken
+
+    def end(self) -> None:
+        """Raise what kept it from giving more."""
+        if self._error is not None:
+            raise self._error
 
 
 class Threads:
     """A crew of this process."""
 
-    def __init__(self, threads: int, source: Folder, request: AnonymizeRequest, studio: Studio) -> None:
+    def __init__(
+        self, threads: int, source: Folder, request: AnonymizeRequest, studio: Studio, deadline_s: float = DEADLINE_S
+    ) -> None:
+        """Nothing starts yet.
+
+        Args:
+            threads: images at a time.
+            deadline_s: for one image.
+        """
         self._threads = threads
         self._source = source
         self._request = request
         self._studio = studio
+        self._deadline_s = deadline_s
 
     def work(self, jobs: Iterator[Job], at_once: int | None = None) -> Iterator[tuple[Job, Outcome]]:
-        """See ``Crew``."""
+        """See ``Crew``.
+
+        Raises:
+            EngineUnavailable: an image takes longer than it may.
+        """
+        supply = Supply(jobs)
         # One more than there are threads: none waits while a result is committed.
         window = at_once or self._threads + 1
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="visard-batch") as pool:
-            running: dict[Future[Outcome], Job] = {}
-            try:
+        given: SimpleQueue[Job | None] = SimpleQueue()
+        done: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
+        hands = [Thread(target=self._work, args=(given, done), daemon=True) for _ in range(self._threads)]
+        since: dict[str, float] = {}
+        try:
+            for hand in hands:
+                hand.start()
+            while True:
+                for job in supply.take(window - len(since)):
+                    since[job.source] = time.monotonic()
+                    given.put(job)
+                if not since:
+                    supply.end()
+                    return
+                # The first one is the oldest.
+                source, began = next(iter(since.items()))
+                try:
+                    job, outcome = done.get(timeout=max(0.0, began + self._deadline_s - time.monotonic()))
+                except Empty:
+                    # Nothing ends a thread: it is left behind.
+                    hands.clear()
+                    raise EngineUnavailable(f"{source} is not done after {self._deadline_s:g} s") from None
+                del since[job.source]
+                yield job, outcome
+        finally:
+            with suppress(Empty):
                 while True:
-                    for job in islice(jobs, window - len(running)):
-                        running[pool.submit(carry_out, job, self._source, self._request, self._studio)] = job
-                    if not running:
-                        return
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        yield running.pop(future), future.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                    given.get_nowait()
+            for _ in range(self._threads):
+                given.put(None)
+            for hand in hands:
+                hand.join()
+
+    def _work(self, given: "SimpleQueue[Job | None]", done: "SimpleQueue[tuple[Job, Outcome]]") -> None:
+        while (job := given.get()) is not None:
+            done.put((job, carry_out(job, self._source, self._request, self._studio)))

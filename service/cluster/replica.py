@@ -18,6 +18,7 @@ from service.weights.bundles import Bundles
 
 APPLICATION = "visard"
 _AT_ONCE = 16
+_STOPPED = "the device has stopped"
 _SOUGHT = 4
 """Requests under way for each replica, where replicas may be added: half of what one service sends by default."""
 
@@ -59,12 +60,21 @@ class Replica:
         gone = threading.Event()
         engine = self._engine.cancelled_by(gone)
         call: Callable[..., list[Any]] = engine.anonymize if direction == "anonymize" else engine.recover
-        work = asyncio.get_running_loop().run_in_executor(self._threads, answer_of, lambda: call(digest, plan, tasks))
+        work = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._answered, lambda: call(digest, plan, tasks)
+        )
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             gone.set()
             raise
+
+    def _answered(self, call: Callable[[], list[Any]]) -> Answer:
+        """The answer of a call; once the device has stopped, its errors are no others' than its own."""
+        answer = answer_of(call)
+        if answer.results is None and not self._engine.alive:
+            return Answer(None, EngineClosed.__name__, _STOPPED)
+        return answer
 
     def find(self, digest: bytes) -> Answer:
         """The digest again, if the bundle is installed here."""
@@ -73,7 +83,7 @@ class Replica:
     def check_health(self) -> None:
         """Asked by Ray Serve, which replaces a replica that raises."""
         if not self._engine.alive:
-            raise EngineClosed("the device has stopped")
+            raise EngineClosed(_STOPPED)
 
 
 def deploy(deployment: Deployment) -> None:
@@ -89,9 +99,9 @@ def deploy(deployment: Deployment) -> None:
         "max_ongoing_requests": _AT_ONCE,
         # Ray's own default has no bound.
         "max_queued_requests": deployment.queue_limit,
+        # Without a number to begin with: to Ray, every deployment is a beginning.
         "autoscaling_config": {
             "min_replicas": fewest,
-            "initial_replicas": fewest,
             "max_replicas": most,
             "target_ongoing_requests": _SOUGHT,
         },

@@ -22,6 +22,7 @@ from service.errors import BundleUnknown, CallerGone, EngineBusy, EngineClosed, 
 
 _GLANCE_S = 0.2
 _FIND_S = 1.0
+_PAUSE_S = 0.5
 _TRIES = 3
 
 
@@ -123,9 +124,15 @@ class RayRoom:
                     results = self._asked(direction, digest, plan, tuple(tasks))
                 except RayActorError:
                     continue
+                except EngineClosed:
+                    # It is ours, or that of a replica whose device has stopped, and which is soon replaced.
+                    if self._sent.given_up:
+                        raise
+                    time.sleep(_PAUSE_S)
+                    continue
                 self._observer.spent("solve", time.perf_counter() - began)
                 return results
-        raise EngineUnavailable("one replica after the other died of a request")
+        raise EngineUnavailable("one replica after the other died of a request, or has a device that has stopped")
 
     def _asked(self, direction: Direction, digest: bytes, plan: Plan, tasks: tuple[FaceTask, ...]) -> list[Any]:
         try:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
@@ -12,13 +13,13 @@ from tqdm import tqdm
 
 from service.assembly import cluster_access, join_cluster, open_parts, weights_on_nodes
 from service.batch.figures import Figures
-from service.batch.manifest import Line, Manifest
+from service.batch.manifest import Heading, Line, Manifest
 from service.batch.run import Batch
 from service.batch.storage import Folder
-from service.batch.work import Crew, Threads
-from service.commands.exits import BAD_INPUT, DONE
+from service.batch.work import DEADLINE_S, Crew, Threads
+from service.commands.exits import BAD_INPUT, DONE, FAULT
 from service.commands.options import choice, json_option
-from service.errors import FileUnusable, SettingsInvalid
+from service.errors import FileUnusable, SettingsInvalid, VisardError
 from service.faces.masks import Coverage
 from service.imaging import MetadataPolicy, OutputFormat
 from service.operations.anonymize import AnonymizeRequest
@@ -28,6 +29,9 @@ from service.settings import Settings
 from service.tenancy import SealPolicy
 
 _MANIFEST = "manifest.jsonl"
+_OPTIONS = ("coverage", "depth", "format", "seal", "metadata")
+"""What the results of one manifest have in common."""
+_MINUTE_S = 60
 
 
 @click.command()
@@ -46,6 +50,13 @@ _MANIFEST = "manifest.jsonl"
 @click.option("--threads", type=click.IntRange(1), help="Images at a time. Default: VISARD_OPERATIONS, or 8.")
 @click.option("--ray", help="Work on a Ray cluster: HOST:PORT of its head, or 'local' for one that ends with this run.")
 @click.option("--workers", type=click.IntRange(1), help="Of the cluster. Default: one for each GPU or processor.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(0, min_open=True),
+    default=DEADLINE_S,
+    show_default=True,
+    help="Seconds for one image. With --ray its worker is replaced then; otherwise the run ends.",
+)
 @json_option
 def batch(
     source: str,
@@ -55,6 +66,7 @@ def batch(
     threads: int | None,
     ray: str | None,
     workers: int | None,
+    deadline: float,
     as_json: bool,
     **choices: Any,
 ) -> int:
@@ -71,24 +83,39 @@ def batch(
     origin, target = Folder.open(source), Folder.open(dest)
     origin.require_apart(target)
     path = manifest or _default_manifest(target)
-    with Manifest.open(path) as opened, tqdm(desc=source, unit="photo", disable=None) as bar:
+    heading = Heading(
+        source=origin.address,
+        destination=target.address,
+        tenant=request.tenant,
+        options={name: getattr(request, name) for name in _OPTIONS},
+    )
+    with Manifest.open(path, heading) as opened, tqdm(desc=source, unit="photo", disable=None) as bar:
         parts = open_parts(settings)
         parts.keys.create(request.tenant)
-        job = Batch(
-            source=origin,
-            target=target,
-            manifest=opened,
-            tenant=request.tenant,
-            policy=chosen_policy(parts.tenants.policy_of(request.tenant), request.seal),
-            again=request.again,
-            keys=parts.keys,
-            records=parts.records,
-            on_line=lambda line: _show(bar, line),
-        )
-        with _crew(
-            settings, ray, workers, threads or settings.operations, str(origin.local or source), request, parts
-        ) as crew:
-            figures = job.run(crew)
+        hands = threads or settings.operations
+        with _crew(settings, ray, workers, hands, deadline, str(origin.local or source), request, parts) as crew:
+            figures = Figures()
+            shown = _Shown(bar, figures)
+            job = Batch(
+                source=origin,
+                target=target,
+                manifest=opened,
+                tenant=request.tenant,
+                policy=chosen_policy(parts.tenants.policy_of(request.tenant), request.seal),
+                again=request.again,
+                keys=parts.keys,
+                records=parts.records,
+                on_line=shown.line,
+                on_unlisted=shown.unlisted,
+                figures=figures,
+            )
+            try:
+                job.run(crew)
+            except BaseException:
+                # What is on stdout is of a run that came to its end.
+                with redirect_stdout(sys.stderr):
+                    _report(figures, path, as_json)
+                raise
     return _report(figures, path, as_json)
 
 
@@ -98,29 +125,31 @@ def _crew(
     ray: str | None,
     workers: int | None,
     threads: int,
+    deadline: float,
     source: str,
     request: AnonymizeRequest,
     parts: Parts,
 ) -> Iterator[Crew]:
     if ray is None:
-        yield Threads(threads, Folder.open(source), request, parts)
+        yield Threads(threads, Folder.open(source), request, parts, deadline)
         return
     access = cluster_access(settings, ray)
     # Ray prints what happens to its workers on stdout, which is ours.
     with redirect_stdout(sys.stderr), closing(join_cluster(settings, ray)):
-        from service.cluster.crew import Order, RayCrew
+        from service.cluster.crew import Order, RayCrew, drawing
 
         order = Order(
             source=source,
             request=request,
             weights=weights_on_nodes(settings),
+            bundles=drawing(parts.bundles),
             device=settings.device,
             limits=parts.limits,
             max_faces=parts.max_faces,
             threads=threads,
             guarded=access.guarded,
         )
-        yield RayCrew(order, workers)
+        yield RayCrew(order, workers, deadline)
 
 
 def _default_manifest(target: Folder) -> Path:
@@ -129,15 +158,35 @@ def _default_manifest(target: Folder) -> Path:
     return target.local / _MANIFEST
 
 
-def _show(bar: "tqdm[Any]", line: Line) -> None:
-    bar.update()
-    if line.error is not None:
-        tqdm.write(f"visard: {line.source}: {line.message}", file=sys.stderr)
+class _Shown:
+    """What happens, on stderr: a bar, or a line a minute where nobody looks at a terminal."""
+
+    def __init__(self, bar: "tqdm[Any]", figures: Figures) -> None:
+        self._bar = bar
+        self._figures = figures
+        self._last = time.monotonic()
+
+    def line(self, line: Line) -> None:
+        """A source is finished."""
+        self._bar.update()
+        if line.error is not None:
+            self._say(f"{line.source}: {line.message}")
+        if self._bar.disable and time.monotonic() - self._last >= _MINUTE_S:
+            self._last = time.monotonic()
+            summary = self._figures.summary()
+            self._say("{anonymized} anonymized, {passed_on} passed on, {failed} failed".format(**summary))
+
+    def unlisted(self, folder: str, error: VisardError) -> None:
+        """A folder is left out."""
+        self._say(f"{folder}: the folder is left out, it cannot be listed ({error})")
+
+    def _say(self, what: str) -> None:
+        tqdm.write(f"visard: {what}", file=sys.stderr)
 
 
 def _report(figures: Figures, manifest: Path, as_json: bool) -> int:
     summary = figures.summary()
-    code = BAD_INPUT if figures.failed else DONE
+    code = FAULT if figures.unlisted else BAD_INPUT if figures.failed else DONE
     if as_json:
         print(json.dumps({**summary, "manifest": str(manifest)}))
         return code
@@ -149,6 +198,8 @@ def _report(figures: Figures, manifest: Path, as_json: bool) -> int:
         print(f"  {error}: {count}")
     if figures.repeated or figures.undone:
         print(f"{figures.repeated} tries repeated, {figures.undone} records of an interrupted run erased")
+    if figures.unlisted:
+        print(f"{figures.unlisted} folders left out: the same command again looks into them")
     if summary["images_per_hour"] is not None:
         print(f"{summary['images_per_hour']} images per hour")
     if summary["output_bytes_per_million"] is not None:

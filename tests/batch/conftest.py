@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from service.batch.figures import Figures
-from service.batch.manifest import Manifest
+from service.batch.manifest import Heading, Manifest
 from service.batch.run import Batch
 from service.batch.storage import Folder
-from service.batch.work import Job, Lost, Outcome, Threads
+from service.batch.work import DEADLINE_S, Job, Lost, Outcome, Threads
 from service.operations.anonymize import AnonymizeRequest
 from service.operations.parts import Parts
 from service.tenancy import Policy
@@ -65,14 +65,21 @@ class Bench:
     source: Folder
     target: Folder
     manifest: Path
+    threads: int = 2
+    deadline_s: float = DEADLINE_S
+    unlisted: list[str] = field(default_factory=list)
+
+    @property
+    def heading(self) -> Heading:
+        return Heading(source=self.source.address, destination=self.target.address, tenant=TENANT, options={})
 
     @contextmanager
-    def batch(self, target: Folder | None = None, **choices: Any) -> Iterator[tuple[Batch, Scripted]]:
+    def batch(self, **choices: Any) -> Iterator[tuple[Batch, Scripted]]:
         request = AnonymizeRequest(tenant=TENANT, no_faces="pass", **choices)
-        with Manifest.open(self.manifest) as opened:
+        with Manifest.open(self.manifest, self.heading) as opened:
             batch = Batch(
                 source=self.source,
-                target=target or self.target,
+                target=self.target,
                 manifest=opened,
                 tenant=TENANT,
                 policy=Policy(),
@@ -80,8 +87,9 @@ class Bench:
                 keys=self.parts.keys,
                 records=self.parts.records,
                 on_line=lambda _: None,
+                on_unlisted=lambda folder, _: self.unlisted.append(folder),
             )
-            yield batch, Scripted(Threads(2, self.source, request, self.parts))
+            yield batch, Scripted(Threads(self.threads, self.source, request, self.parts, self.deadline_s))
 
     def run(self, lost: dict[str, int] | None = None, **choices: Any) -> tuple[Figures, Scripted]:
         with self.batch(**choices) as (batch, crew):
@@ -91,7 +99,7 @@ class Bench:
     @property
     def lines(self) -> dict[str, Line]:
         """By their sources, of which each has one."""
-        lines = [json.loads(line) for line in self.manifest.read_text().splitlines()]
+        lines = [json.loads(line) for line in self.manifest.read_text().splitlines()[1:]]
         assert len({line["source"] for line in lines}) == len(lines)
         return {line["source"]: line for line in lines}
 

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.batch.manifest import Manifest
 from service.batch.storage import Folder
 from service.batch.work import Job, Lost, Outcome
 from service.errors import EngineUnavailable, FileUnusable, ManifestUnusable
@@ -68,6 +69,7 @@ def test_work_that_is_lost_is_done_again_with_other_keys_and_committed_once(benc
 
 
 def test_an_image_that_kills_whoever_works_on_it_is_given_up_and_the_others_are_done(bench: Bench) -> None:
+    bench.threads = 1
     figures, _ = bench.run(lost={"b.png": 99})
     assert bench.lines["b.png"] == {**bench.lines["b.png"], "status": "failed", "error": "worker-lost"}
     assert (figures.anonymized, figures.failed) == (2, {"worker-lost": 1})
@@ -79,8 +81,21 @@ def test_a_commit_that_got_to_its_line_is_not_taken_back(bench: Bench) -> None:
     bench.is_whole(EVERYTHING)
 
 
-def test_a_line_that_was_cut_off_is_done_again(bench: Bench) -> None:
+def test_a_manifest_that_is_put_away_takes_nothing_with_it(bench: Bench) -> None:
     bench.run()
+    assert not bench.manifest.with_name(f"{bench.manifest.name}.note").exists()
+    before = bench.records()
+    bench.manifest.rename(bench.manifest.with_name("done.jsonl"))
+    assert bench.run()[0].undone == 0
+    assert before <= bench.records()
+    assert all(bench.target.has(name) for name in EVERYTHING)
+
+
+def test_a_line_that_was_cut_off_is_done_again(bench: Bench) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        # The process ended before it got to that.
+        patch.setattr(Manifest, "forget_note", lambda _: None)
+        bench.run()
     whole = bench.manifest.read_bytes()
     bench.manifest.write_bytes(whole[:-20])
     figures, _ = bench.run()
@@ -149,7 +164,7 @@ def test_the_command(
     assert visard("batch", source, tmp_path / "out", "--json") == 2
     summary = json.loads(capsys.readouterr().out)
     assert (summary["anonymized"], summary["failed"]) == (3, 1)
-    assert len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 4
+    assert len((tmp_path / "out" / "manifest.jsonl").read_text().splitlines()) == 1 + 4
     assert visard("batch", source, tmp_path / "out") == 0
     said = capsys.readouterr().out
     assert "4 done before" in said

@@ -12,11 +12,12 @@ from torch import Tensor
 from service.batch import run, work
 from service.batch.work import Faulted, Job, Lost, carry_out
 from service.core.context import Context
-from service.errors import EngineUnavailable
+from service.errors import BundleInvalid, EngineUnavailable
 from service.operations.anonymize import AnonymizeRequest, draw
 from service.operations.keeping import NewImage
 from service.operations.parts import Parts
 from service.tenancy import Policy
+from service.weights import bundles
 from tests.batch.conftest import EVERYTHING, Bench
 from tests.conftest import TENANT
 
@@ -116,4 +117,16 @@ def test_a_fault_is_no_photos_once_the_engine_is_broken(
 
     assert outcome() == Faulted("internal error (RuntimeError)")
     parts.engine.close()
-    assert outcome() == Lost("the device fails: internal error (RuntimeError)")
+    assert outcome() == Lost("the device fails: internal error (RuntimeError)", broken=True)
+
+
+def test_a_network_that_does_not_fit_the_device_fails_no_photo(
+    bench: Bench, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise BundleInvalid("the network of the weights bundle cannot be loaded")
+
+    monkeypatch.setattr(bundles, "_load", full)
+    with pytest.raises(EngineUnavailable, match=r"left for another run: 3 .*cannot be loaded"):
+        bench.run()
+    assert bench.lines == {}

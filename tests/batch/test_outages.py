@@ -71,8 +71,8 @@ def test_the_command_fails_no_photo_and_the_next_one_does_them(
 
 def test_a_moment_is_waited_for(bench: Bench, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (source / "b.png").rename(source / "b.bmp")
-    for operation in ("ls", "info", "open"):
-        Away(monkeypatch, LocalFileSystem, operation, _raises(AWAY[1])).left = 1
+    for owner, operation in ((Folder, "_entries"), (LocalFileSystem, "info"), (LocalFileSystem, "open")):
+        Away(monkeypatch, owner, operation, _raises(AWAY[1])).left = 1
     figures, _ = bench.run()
     assert (figures.anonymized, figures.repeated) == (3, 0)
 

@@ -2,9 +2,13 @@
 
 import os
 import socket
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from service.batch.storage import Folder
 from tests.batch.conftest import Bench
@@ -20,6 +24,23 @@ def test_what_is_no_file_is_not_opened(bench: Bench, source: Path) -> None:
         figures, _ = bench.run()
     assert (figures.anonymized, figures.failed) == (3, {"file-unusable": 5})
     assert {line["message"] for line in bench.lines.values() if "message" in line} == {"this is no regular file"}
+
+
+def test_a_folder_that_a_store_lists_in_itself_is_listed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = MemoryFileSystem.ls
+
+    def ls(files: MemoryFileSystem, path: str, **options: Any) -> list[Any]:
+        return [{"name": f"{path}/", "type": "directory", "size": 0}, *real(files, path, **options)]
+
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/bucket/photos/below/a.png", b"")
+    try:
+        monkeypatch.setattr(MemoryFileSystem, "ls", ls)
+        listed = Folder.open("memory://bucket/photos").photos()
+        assert list(islice(listed, 2)) == ["below/a.png"]
+    finally:
+        monkeypatch.undo()
+        store.rm("/bucket", recursive=True)
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])

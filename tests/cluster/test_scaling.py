@@ -21,3 +21,5 @@ def test_one_service_can_keep_a_second_replica_busy(monkeypatch: pytest.MonkeyPa
     # As Ray computes it: requests under way by what is sought of each replica.
     assert Settings.model_fields["operations"].default / scaling.target_ongoing_requests >= 2
     assert (scaling.min_replicas, scaling.max_replicas) == (1, 8)
+    # Another deployment keeps as many as there are.
+    assert scaling.initial_replicas is None
