@@ -1,4 +1,4 @@
-"""Connections of the HTTP server whose callers stop reading: they are broken off, not kept for ever."""
+"""Connections of the HTTP server whose callers stop sending or reading: they are broken off, not kept for ever."""
 
 import asyncio
 
@@ -6,22 +6,32 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class _Bounded(H11Protocol):
-    """A connection that may owe its caller something for ``patience_s``, and no longer.
+    """A connection that waits for its caller for ``patience_s``, and no longer.
 
-    The server would close it, and asyncio closes only once its caller has taken everything.
+    For the whole head of a request, from the connection's begin or the end of the answer before: the server bounds
+    only the silence behind an answer. And for its answers to be taken: the server would close the connection, and
+    asyncio closes only once its caller has taken everything. What comes behind the head is bounded by who reads it.
     """
 
     patience_s: float
     _end: asyncio.TimerHandle | None = None
+    _headless: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # Paused from the first byte on that waits: a little that is never taken keeps a connection, too.
         transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
+        self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._go_on()
+        if self._headless is not None:
+            self._headless.cancel()
         super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        self._await_head()
+        super().on_response_complete()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -29,6 +39,8 @@ class _Bounded(H11Protocol):
 
     def resume_writing(self) -> None:
         self._go_on()
+        # Not before has the caller everything, and a reason to ask for more.
+        self._await_head()
         super().resume_writing()
 
     def _go_on(self) -> None:
@@ -36,9 +48,19 @@ class _Bounded(H11Protocol):
             self._end.cancel()
             self._end = None
 
+    def _await_head(self) -> None:
+        if self._headless is not None:
+            self._headless.cancel()
+        self._headless = self.loop.call_later(self.patience_s, self._miss_head)
+
+    def _miss_head(self) -> None:
+        answers = self.cycle is not None and not self.cycle.response_complete
+        if not answers and not self.flow.write_paused:
+            self.transport.abort()
+
 
 def bounded(seconds: float) -> type[H11Protocol]:
-    """Connections that end if what they were given to send is not taken within ``seconds``."""
+    """Connections that end if a request's head, or what they were given to send, takes longer than ``seconds``."""
 
     class Bounded(_Bounded):
         patience_s = seconds
