@@ -109,17 +109,26 @@ def test_who_reads_gets_everything_again_and_again() -> None:
                 answer += caller.recv(1 << 20)
 
 
+def _connected(patience_s: float, waits: int, aborted: list[bool]) -> Any:
+    """A connection that answers, and of which so many bytes wait as soon as it is paused."""
+    state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[], total_requests=0)
+    connection: Any = bounded(patience_s)(uvicorn.Config(_app), state, {})
+    transport = SimpleNamespace(
+        set_write_buffer_limits=lambda high: None,
+        get_write_buffer_size=lambda: waits,
+        get_extra_info=lambda _: None,
+        abort=lambda: aborted.append(True),
+    )
+    connection.connection_made(transport)
+    connection.cycle = SimpleNamespace(response_complete=False)
+    return connection
+
+
 def test_who_goes_on_reading_in_time_is_not_broken_off() -> None:
     aborted = list[bool]()
 
     async def pause() -> None:
-        state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[], total_requests=0)
-        connection = bounded(0.05)(uvicorn.Config(_app), state, {})
-        transport = SimpleNamespace(
-            set_write_buffer_limits=lambda high: None, get_extra_info=lambda _: None, abort=lambda: aborted.append(True)
-        )
-        connection.connection_made(transport)
-        connection.cycle = SimpleNamespace(response_complete=False)
+        connection = _connected(0.05, 64 << 10, aborted)
         connection.pause_writing()
         connection.resume_writing()
         await asyncio.sleep(0.2)
@@ -128,6 +137,25 @@ def test_who_goes_on_reading_in_time_is_not_broken_off() -> None:
         await asyncio.to_thread(until, lambda: aborted)
 
     asyncio.run(pause())
+
+
+@pytest.mark.parametrize(
+    ("waits", "answers", "ends"), [(1, 1, True), (1 << 20, 1, False), (1, 40, False)], ids=["little", "much", "others"]
+)
+def test_a_whole_answer_is_not_waited_for_much_longer_than_a_piece_of_it(waits: int, answers: int, ends: bool) -> None:
+    aborted = list[bool]()
+
+    async def dribble() -> None:
+        connection = _connected(0.6, waits, aborted)
+        for number in range(40):
+            if number < answers:
+                connection.cycle = SimpleNamespace(response_complete=False)
+            connection.pause_writing()
+            await asyncio.sleep(0.05)
+            connection.resume_writing()
+
+    asyncio.run(dribble())
+    assert bool(aborted) == ends
 
 
 @pytest.mark.parametrize(
@@ -181,9 +209,9 @@ def impatient(tmp_path: Path, small_bundle: Path) -> Iterator[Process]:
 
 
 def test_an_answer_that_is_not_taken_lets_the_service_end(impatient: Process) -> None:
+    size = len(impatient.get("/openapi.json").content)
     with closing(_caller(int(impatient.url.rpartition(":")[2]))) as caller:
         asked = GET.replace(b"GET /", b"GET /openapi.json")
-        size = len(impatient.get("/openapi.json").content)
         caller.sendall(asked * (LARGE // size))
         assert caller.recv(12) == b"HTTP/1.1 200"
         impatient.process.send_signal(signal.SIGTERM)
