@@ -173,7 +173,7 @@ def test_a_claim_whose_answer_is_lost_uses_no_approval_up(
     for died in left:
         parts.audit.interrupt(died, datetime.now(UTC) + LEASE, release)
     details = [entry["detail"] for entry in logged(parts, "outcome")]
-    assert details == ["database-unavailable" if back_at_once else "interrupted"]
+    assert details == ["database-unavailable" if back_at_once else "lease-expired"]
     assert recover(made.data, ASK, parts).verified == "image"
 
 
