@@ -64,7 +64,12 @@ def create_app(settings: Settings) -> FastAPI:
         desk = _desk(settings, replace(parts, audit=audit), access, observer, signer)
         watched = {"vault_ca": settings.vault_ca, "vault_client_cert": settings.vault_client_cert}
         certificates = {name: file for name, file in watched.items() if file is not None}
-        upkeep = Upkeep(lambda: keep_up(desk, access.tokens, certificates), settings.upkeep_interval)
+        upkeep = Upkeep(
+            lambda: keep_up(desk, access.tokens, certificates, lambda: upkeep.closed),
+            settings.upkeep_interval,
+            # A little more than a step that waits for the database.
+            longest_s=settings.audit_timeout + 1,
+        )
         # Closed from the last to the first.
         opened.callback(finish, desk)
         for close in (desk.readiness.close, desk.workers.close, desk.parts.engine.close, upkeep.close):

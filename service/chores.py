@@ -21,19 +21,24 @@ _SOON = timedelta(days=7)
 _log = logging.getLogger(__name__)
 
 
-def keep_up(desk: Desk, tokens: TokenStore, certificates: Mapping[str, Path]) -> None:
+def keep_up(
+    desk: Desk, tokens: TokenStore, certificates: Mapping[str, Path], stopped: Callable[[], bool] = bool
+) -> None:
     """Do everything once; what fails is raised after the rest.
 
     Args:
         certificates: files whose end is watched, by the name of their setting.
+        stopped: whether to leave the rest undone.
     """
+    tidy_up = partial(tidy, desk.parts.audit, desk.parts.records, partial(_interrupted, desk), stopped)
     in_turn(
-        lambda: _audited(desk, partial(tidy, desk.parts.audit, desk.parts.records, partial(_interrupted, desk))),
-        lambda: _write_surplus(desk),
+        lambda: _audited(desk, tidy_up),
+        lambda: _write_surplus(desk, stopped),
         desk.replays.forget_expired,
         lambda: _forget_quotas(desk),
         lambda: desk.metrics.expiring(tokens.expiring(_SOON)),
         *(partial(_watch, name, file, desk.metrics) for name, file in certificates.items()),
+        stopped=stopped,
     )
 
 
@@ -62,18 +67,19 @@ def _audited(desk: Desk, call: Callable[[], object]) -> None:
         raise
 
 
-def _write_surplus(desk: Desk) -> None:
+def _write_surplus(desk: Desk, stopped: Callable[[], bool]) -> None:
     """Say how many refusals were not written down one by one; a log that fails holds up no other."""
     of_tenants: dict[str, list[Surplus]] = defaultdict(list)
     for surplus in desk.refusals.take():
         of_tenants[surplus.tenant].append(surplus)
-    in_turn(*(partial(_write_or_keep, desk, waiting) for waiting in of_tenants.values()))
+    in_turn(*(partial(_write_or_keep, desk, waiting, stopped) for waiting in of_tenants.values()))
 
 
-def _write_or_keep(desk: Desk, waiting: list[Surplus]) -> None:
+def _write_or_keep(desk: Desk, waiting: list[Surplus], stopped: Callable[[], bool]) -> None:
     """Write those of one log; behind the first that fails the others wait for the next time, too."""
     try:
-        _write(desk, waiting)
+        if not stopped():
+            _write(desk, waiting)
     finally:
         for surplus in waiting:
             desk.refusals.put_back(surplus)

@@ -217,7 +217,8 @@ class Settings(BaseSettings):
     """Seconds for which an answer is kept, to be given again under its `Idempotency-Key`."""
 
     upload_timeout: PositiveFloat = 60.0
-    """Seconds a request body may take to arrive, and an answer may stand still because its caller does not read."""
+    """Seconds that a request's head, and then its body, may take to arrive, and that an answer may stand still because
+    its caller does not read; a whole answer may for as long in all, and a second more for each 64 KiB of it."""
 
     audit_timeout: float = Field(default=10.0, ge=2)
     """Seconds in which the audit log, and the database as a whole, has to answer; after that the answer is 503."""

@@ -28,21 +28,22 @@ def unread(
         form: that was read; what can stand in the log does.
     """
     (result, detail), now = verdict(error), datetime.now(UTC)
-    attempt = RecoveryAttempt(
-        id=uuid4(),
-        tenant=principal.tenant,
-        subject=principal.subject,
-        reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
-        case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
-        record=uuid_in(form.fields.get("record", "")) if form else None,
-        image_digest=hashlib.sha256(form.image if form else b"").digest(),
-        request=request.state.request_id,
-        client=client_of(request),
-        time=now,
-    )
     desk.metrics.recovery(result.value)
 
     def commit() -> None:
+        # Made here, off the event loop: a hash takes as long as its image is.
+        attempt = RecoveryAttempt(
+            id=uuid4(),
+            tenant=principal.tenant,
+            subject=principal.subject,
+            reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
+            case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
+            record=uuid_in(form.fields.get("record", "")) if form else None,
+            image_digest=hashlib.sha256(form.image if form else b"").digest(),
+            request=request.state.request_id,
+            client=client_of(request),
+            time=now,
+        )
         desk.parts.audit.intend(attempt)
         desk.parts.audit.conclude(Outcome(attempt=attempt.id, time=now, result=result, detail=detail))
 

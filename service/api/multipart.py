@@ -15,17 +15,23 @@ IMAGE = "image"
 _MAX_TEXT = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Form:
     """What was sent.
 
     Attributes:
-        image: bytes of the field ``image``.
-        fields: the other fields.
+        fields: besides the image.
     """
 
-    image: bytes = field(repr=False)
+    _image: bytes | bytearray = field(repr=False)
     fields: dict[str, str]
+
+    @property
+    def image(self) -> bytes:
+        """The field ``image``; not on the event loop: the first time it is copied."""
+        if isinstance(self._image, bytearray):
+            self._image = _copied(self._image)
+        return self._image
 
 
 async def read_form(request: Request, known: Collection[str], limits: UploadLimits) -> Form:
@@ -109,7 +115,7 @@ class _Reader:
             raise FormInvalid("the multipart body is truncated or empty")
         if IMAGE not in self._parts:
             raise FormInvalid("the field 'image' is missing")
-        image = bytes(self._parts.pop(IMAGE))
+        image = self._parts.pop(IMAGE)
         return Form(image, {name: _text(name, value) for name, value in self._parts.items()})
 
     def _begin(self) -> None:
@@ -143,6 +149,10 @@ class _Reader:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _copied(image: bytearray) -> bytes:
+    return bytes(image)
 
 
 def _text(name: str, value: bytearray) -> str:

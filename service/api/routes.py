@@ -1,5 +1,6 @@
 """The application: every route, and what is around them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -38,7 +39,8 @@ def create_api(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         start()
         yield
-        close()
+        # Off the loop, which goes on meanwhile: what ends last tells it so, and signals are heard.
+        await asyncio.to_thread(close)
 
     app = _application(lifespan, with_metrics)
     app.state.desk = desk

@@ -99,9 +99,9 @@ def writing(engine: Engine, patience: float | None = None) -> Iterator[Connectio
     """
     seconds = _patience_of(engine) if patience is None else patience
     options = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE", _PATIENCE: seconds})
-    with _translated(), _within(engine, seconds), options.begin() as connection:
+    with _translated(), _within(engine, seconds) as granted_s, options.begin() as connection:
         if connection.dialect.name != SQLITE:
-            _limit(connection, seconds * _SERVER_SHARE, *_TIMEOUTS)
+            _limit(connection, granted_s * _SERVER_SHARE, *_TIMEOUTS)
         yield connection
 
 
@@ -120,13 +120,13 @@ def exclusive(engine: Engine, name: str, *, unhurried: bool = False) -> Iterator
     """
     seconds = _patience_of(engine)
     immediate = engine.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
-    within = nullcontext() if unhurried else _within(engine, seconds)
-    with _translated(), within, immediate.begin() as connection:
+    within = nullcontext(seconds) if unhurried else _within(engine, seconds)
+    with _translated(), within as granted_s, immediate.begin() as connection:
         if connection.dialect.name != SQLITE:
             if unhurried:
                 _limit(connection, _PATIENCE_S, "lock_timeout")
             else:
-                _limit(connection, seconds * _SERVER_SHARE, *_TIMEOUTS)
+                _limit(connection, granted_s * _SERVER_SHARE, *_TIMEOUTS)
             connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(name.encode()))))
         yield connection
 
@@ -234,11 +234,11 @@ def _patience_of(engine: Engine) -> float:
 
 def _within(
     engine: Engine, whole_s: float = float("inf"), each_s: float = float("inf")
-) -> AbstractContextManager[None]:
-    """Bound the waits for a server; SQLite has none, and bounds the wait for others by itself."""
+) -> AbstractContextManager[float]:
+    """Bound the waits for a server, by the seconds yielded; SQLite has none, and bounds the wait for others itself."""
     listener = engine.get_execution_options().get(_LISTENER)
     if listener is None:
-        return nullcontext()
+        return nullcontext(min(whole_s, each_s))
     return patient.patience(listener, whole_s=max(whole_s, patient.LEAST_S), each_s=each_s)
 
 

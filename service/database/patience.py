@@ -21,6 +21,8 @@ from service.errors import DatabaseUnavailable
 LEAST_S = 2.0
 """libpq takes no shorter time to connect."""
 
+_SILENCE_S = 0.75 * LEAST_S
+"""That is silence if nobody hears an answer. Less than any caller has: some of its time passes before it asks."""
 _WAKE_S = 0.1
 _CONNECT_S = 10
 _ENDLESS = float("inf")
@@ -34,15 +36,26 @@ class Listener:
 
     def __init__(self) -> None:
         self._silent = False
+        self._heard = -_ENDLESS
         self._asking = threading.Lock()
 
     def heard(self) -> None:
         """An answer came."""
+        self._heard = time.monotonic()
         self._silent = False
 
     def fell_silent(self) -> None:
-        """Somebody waited in vain."""
+        """Nobody is answered."""
         self._silent = True
+
+    def waited_in_vain(self, since: float) -> None:
+        """Somebody gave up whom nobody answered since then.
+
+        It is the caller whose time is over, not the server that is silent, where the wait was short or others were
+        answered meanwhile.
+        """
+        if time.monotonic() - max(since, self._heard) >= _SILENCE_S:
+            self.fell_silent()
 
     @contextmanager
     def turn(self, seconds: float) -> Iterator[float]:
@@ -76,8 +89,8 @@ _allowance: ContextVar[_Allowance | None] = ContextVar("visard_allowance", defau
 
 
 @contextmanager
-def patience(listener: Listener, *, whole_s: float = _ENDLESS, each_s: float = _ENDLESS) -> Iterator[None]:
-    """Bound the waits of this thread's block.
+def patience(listener: Listener, *, whole_s: float = _ENDLESS, each_s: float = _ENDLESS) -> Iterator[float]:
+    """Bound the waits of this thread's block; yields the seconds granted, which may be fewer.
 
     Args:
         listener: of the server.
@@ -91,7 +104,7 @@ def patience(listener: Listener, *, whole_s: float = _ENDLESS, each_s: float = _
         whole_s, each_s = min(whole_s, granted) if whole_s < _ENDLESS else whole_s, min(each_s, granted)
         token = _allowance.set(_Allowance(listener, each_s, time.monotonic() + whole_s))
         try:
-            yield
+            yield min(whole_s, each_s)
         finally:
             _allowance.reset(token)
 
@@ -115,7 +128,7 @@ class PatientConnection(psycopg.Connection[Any]):
             if time.monotonic() - began < left:
                 raise
             self.pgconn.finish()
-            allowance.listener.fell_silent()
+            allowance.listener.waited_in_vain(began)
             raise psycopg.OperationalError("the server did not answer in time") from error
         allowance.listener.heard()
         return answer
@@ -130,11 +143,11 @@ def connect(*arguments: Any, **parameters: Any) -> PatientConnection:
     allowance = _allowance.get()
     if allowance is None or allowance.left() == _ENDLESS:
         return PatientConnection.connect(*arguments, **{"connect_timeout": _CONNECT_S, **parameters})
-    left = allowance.left()
+    left, began = allowance.left(), time.monotonic()
     if left <= 0:
         raise psycopg.OperationalError("no time is left to connect")
     try:
         return PatientConnection.connect(*arguments, **{**parameters, "connect_timeout": int(max(LEAST_S, left))})
     except psycopg.errors.ConnectionTimeout:
-        allowance.listener.fell_silent()
+        allowance.listener.waited_in_vain(began)
         raise

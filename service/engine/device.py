@@ -13,6 +13,8 @@ from service.errors import CallerGone, EngineBusy, EngineClosed
 
 _HOPELESS = 5
 """Evaluations of which nothing came, one after the other."""
+_HANGS_S = 120.0
+"""No evaluation takes so long: eight faces of the largest network, on one core, take some ten seconds."""
 
 
 class Device:
@@ -32,6 +34,7 @@ class Device:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._in_vain = 0
+        self._evaluating_since: float | None = None
 
     @property
     def waiting(self) -> int:
@@ -43,10 +46,13 @@ class Device:
     def alive(self) -> bool:
         """Whether new requests have a chance: not closed, and the last ``_HOPELESS`` evaluations did not all fail.
 
-        Some faults of a device never end. What is asked of it nevertheless is tried, and shows when it works again.
+        Some faults of a device never end. What is asked of it nevertheless is tried, and shows when it works again; an
+        evaluation that hangs may end, too.
         """
         runs = self._thread is None or self._thread.is_alive()
-        return runs and not self._closed and self._in_vain < _HOPELESS
+        since = self._evaluating_since
+        hangs = since is not None and time.monotonic() - since > _HANGS_S
+        return runs and not hangs and not self._closed and self._in_vain < _HOPELESS
 
     def submit(self, request: Request) -> None:
         """Queue a request; its ``result`` is resolved whatever happens.
@@ -65,6 +71,12 @@ class Device:
                 self._thread.start()
             self._queue.append(request)
             self._changed.notify_all()
+
+    def drop(self, request: Request) -> None:
+        """Give up a request whose caller is gone, without the device's help: it may hang."""
+        with self._changed:
+            request.fail(_gone())
+            self._queue = deque(other for other in self._queue if not other.over)
 
     def close(self, deadline_s: float, drain_s: float | None = None) -> None:
         """Refuse new requests, work on for ``drain_s`` (all of the deadline if None), then fail what is left."""
@@ -85,11 +97,13 @@ class Device:
     def _work(self) -> None:
         with torch.inference_mode():
             while batch := self._next():
+                self._evaluating_since = time.monotonic()
                 try:
                     worked = batch.evaluate()
                 except BaseException as error:  # noqa: BLE001  # nothing ends the thread while callers wait for it
                     batch.fail(error)
                     worked = False
+                self._evaluating_since = None
                 self._in_vain = 0 if worked else self._in_vain + 1
 
     def _next(self) -> Batch | None:
@@ -108,7 +122,7 @@ class Device:
     def _arrange(self) -> None:
         for request in self._requests():
             if request.cancel.is_set():
-                request.fail(CallerGone("the caller did not wait for the answer"))
+                request.fail(_gone())
         self._queue = deque(request for request in self._queue if not request.over)
         for request in self._queue:
             if request.digest not in self._batches:
@@ -125,3 +139,7 @@ class Device:
 
     def _waiting(self) -> int:
         return sum(not request.seats for request in self._queue)
+
+
+def _gone() -> CallerGone:
+    return CallerGone("the caller did not wait for the answer")

@@ -4,6 +4,7 @@ import copy
 import threading
 import weakref
 from collections.abc import Sequence
+from concurrent.futures import wait
 from typing import Any, Protocol, Self, cast
 
 import torch
@@ -19,6 +20,8 @@ from service.engine.request import Request
 from service.engine.task import FaceTask, Solve, to_original, to_stranger
 
 _EXIT_PATIENCE_S = 5.0
+_LOOK_S = 1.0
+"""How often a caller sees whether it still waits: a device that hangs does not."""
 
 
 class Networks(Protocol):
@@ -119,7 +122,10 @@ class Engine:
         request = Request(solve, digest, denoiser, plan, tasks, progress, cancel, self._observer)
         self._device.submit(request)
         try:
-            return request.result.result()
+            while not wait([request.result], _LOOK_S).done:
+                if cancel.is_set():
+                    self._device.drop(request)
         except KeyboardInterrupt:
             request.cancel.set()
             raise
+        return request.result.result()

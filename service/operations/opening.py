@@ -110,6 +110,7 @@ def _claim_approval(header: Header, attempt: RecoveryAttempt, parts: Parts, trai
     approvals = parts.tenants.policy_of(attempt.tenant).approvals
     if approvals == "none":
         return
+    trail.unsure = True
     trail.approval = parts.approvals.claim(
         attempt.tenant,
         record=header.id,
@@ -118,5 +119,6 @@ def _claim_approval(header: Header, attempt: RecoveryAttempt, parts: Parts, trai
         attempt=attempt.id,
         once=approvals == "once",
     )
+    trail.unsure = False
     if trail.approval is None:
         raise ApprovalMissing("somebody else has to approve the recovery of this record, or of this case, first")

@@ -142,11 +142,11 @@ def recover(
 
 
 def _give_back(trail: Trail, attempt: RecoveryAttempt, parts: Parts) -> None:
-    """Nothing is handed out: an approval that was claimed counts again.
+    """Nothing is handed out: an approval that was claimed, or may have been, counts again.
 
     It comes before the outcome. An attempt that cannot give it back ends as interrupted, which gives it back too.
     """
-    if trail.approval is not None:
+    if trail.approval is not None or trail.unsure:
         parts.approvals.release(attempt.id)
 
 

@@ -19,6 +19,7 @@ class Trail:
         record: the record that was found.
         key_version: of the key it needs.
         approval: the approval that was claimed.
+        unsure: one is being claimed, or nobody knows whether it was: the answer to a commit can be lost.
     """
 
     picture: Picture | None = None
@@ -26,6 +27,7 @@ class Trail:
     record: UUID | None = None
     key_version: int | None = None
     approval: UUID | None = None
+    unsure: bool = False
 
     def denied(self, attempt: RecoveryAttempt) -> DeniedAttempt:
         """For the log of who owns what was meant."""

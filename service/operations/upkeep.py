@@ -35,11 +35,22 @@ def _nobody_told() -> None:
     """Nobody wants to know."""
 
 
-def tidy(audit: AuditLog, records: RecordStore, on_interrupted: Callable[[], object] = _nobody_told) -> Tidied:
+def _never() -> bool:
+    """Nothing stops the work."""
+    return False
+
+
+def tidy(
+    audit: AuditLog,
+    records: RecordStore,
+    on_interrupted: Callable[[], object] = _nobody_told,
+    stopped: Callable[[], bool] = _never,
+) -> Tidied:
     """Do once all that can be done: a log that takes no entry holds up neither the others nor a deletion.
 
     Args:
         on_interrupted: told of each attempt that is closed.
+        stopped: whether to leave the rest to another time.
 
     Raises:
         AuditUnavailable: a log cannot be written.
@@ -55,14 +66,23 @@ def tidy(audit: AuditLog, records: RecordStore, on_interrupted: Callable[[], obj
             done.interrupted += 1
             on_interrupted()
 
-    in_turn(purge, lambda: in_turn(*(partial(close, attempt) for attempt in audit.expired(now))))
+    def close_all() -> None:
+        in_turn(*(partial(close, attempt) for attempt in audit.expired(now)), stopped=stopped)
+
+    in_turn(purge, close_all, stopped=stopped)
     return done
 
 
-def in_turn(*steps: Callable[[], object]) -> None:
-    """Take every step, whatever becomes of the others; then raise what the first that failed raised."""
+def in_turn(*steps: Callable[[], object], stopped: Callable[[], bool] = _never) -> None:
+    """Take every step, whatever becomes of the others; then raise what the first that failed raised.
+
+    Args:
+        stopped: whether to take no step more.
+    """
     failures: list[Exception] = []
     for step in steps:
+        if stopped():
+            break
         try:
             step()
         except Exception as error:  # noqa: BLE001
@@ -75,21 +95,34 @@ def in_turn(*steps: Callable[[], object]) -> None:
 class Upkeep:
     """Does it every so often, in a thread of its own, until closed."""
 
-    def __init__(self, call: Callable[[], object], every_s: float) -> None:
+    def __init__(self, call: Callable[[], object], every_s: float, longest_s: float = 11.0) -> None:
+        """Make the thread.
+
+        Args:
+            call: what is done; it looks at ``closed`` between its steps.
+            every_s: so long after it was done before.
+            longest_s: after which ``close`` waits no longer for a step.
+        """
         self._call = call
         self._every_s = every_s
+        self._longest_s = longest_s
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="visard-upkeep", daemon=True)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is to be started."""
+        return self._closed.is_set()
 
     def start(self) -> None:
         """Begin, with a first time now."""
         self._thread.start()
 
     def close(self) -> None:
-        """Let what runs end and start nothing more."""
+        """Let the step that runs end, unless it hangs, and start nothing more."""
         self._closed.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(self._longest_s)
 
     def _run(self) -> None:
         while not self._closed.is_set():

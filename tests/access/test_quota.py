@@ -1,5 +1,6 @@
 """Quotas: how often a caller may ask, whichever replica it asks."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
@@ -86,6 +87,40 @@ def test_replicas_share(database: Engine) -> None:
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda i: allowed(replicas[i % 4]), range(24)))
     assert sum(results) == 10
+
+
+def test_a_clock_that_steps_back_locks_nobody_out(database: Engine) -> None:
+    clock = Clock()
+    quota = Quota(database, 6, clock)
+    assert [allowed(quota) for _ in range(7)] == [True] * 6 + [False]
+    clock.time -= 3600 * SECOND
+    assert [allowed(quota) for _ in range(7)] == [True] * 6 + [False]
+    # Less than it may be wrong by among replicas: nobody waits longer for it than two minutes.
+    clock.time -= 59 * SECOND
+    assert waits(quota) == 10 + 59
+    clock.time += (10 + 59) * SECOND
+    assert allowed(quota)
+
+
+def test_replicas_whose_clocks_differ_a_little_allow_no_more(database: Engine) -> None:
+    fast, slow = Clock(), Clock()
+    slow.time -= 5 * SECOND
+    replicas = [Quota(database, 6, clock) for clock in (fast, slow)]
+    assert sum(allowed(replicas[i % 2]) for i in range(24)) == 6
+
+
+def test_the_clock_is_the_database_servers(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine(postgres_url)
+    upgrade(engine)
+    quota, hour = Quota(engine, 6), 3600 * SECOND
+    assert sum(allowed(quota) for _ in range(7)) == 6
+    for wrong in (hour, -hour):
+        monkeypatch.setattr("service.access.quota._microseconds", lambda wrong=wrong: time.time_ns() // 1000 + wrong)
+        assert not allowed(quota)
+    assert 1 <= waits(quota) <= 10
+    quota.forget_rested()
+    assert rows(engine) == 1
+    engine.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,12 @@
-"""Callers that do not read what they asked for keep neither a place, nor their connection, nor the service."""
+"""Callers that neither ask nor read keep neither a place, nor their connection, nor the service."""
 
 import asyncio
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,9 +24,15 @@ from tests.waiting import PATIENCE_S, until
 # More than both ends of a connection keep for a reader.
 LARGE = 32 << 20
 GET = b"GET / HTTP/1.1\r\nHost: visard\r\n\r\n"
+LITTLE = GET.replace(b"GET /", b"GET /little")
+SIZE = 10
+UPLOAD = b"POST /upload HTTP/1.1\r\nHost: visard\r\nContent-Length: %d\r\n\r\n" % SIZE
 
 
-async def _app(scope: dict[str, Any], _receive: object, send: Any) -> None:
+async def _app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["path"] == "/upload":
+        while (await receive())["more_body"]:
+            pass
     length = LARGE if scope["path"] == "/" else 32 << 10
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % length)]})
     for start in range(0, length, 1 << 20):
@@ -64,12 +71,13 @@ def _caller(port: int) -> socket.socket:
 
 def test_a_connection_whose_caller_does_not_read_ends_and_holds_up_no_shutdown() -> None:
     with _served(0.2) as (server, port, thread), closing(_caller(port)) as first, closing(_caller(port)) as second:
-        until(lambda: len(server.server_state.connections) == 2)
+        second.sendall(UPLOAD)
+        until(lambda: server.server_state.tasks)
         first.sendall(GET)
-        # The other one waits for nothing, and is left alone.
+        # The other one has something to do, and is left alone.
         until(lambda: len(server.server_state.connections) == 1)
-        until(lambda: not server.server_state.tasks)
-        second.sendall(GET)
+        until(lambda: len(server.server_state.tasks) == 1)
+        second.sendall(bytes(SIZE) + GET)
         until(lambda: not server.server_state.connections)
         server.should_exit = True
         thread.join(PATIENCE_S)
@@ -87,7 +95,7 @@ def test_a_little_that_is_never_taken_keeps_no_connection() -> None:
         (connection,) = server.server_state.connections
         while not connection.transport.get_write_buffer_size() and server.server_state.connections:
             answered = server.server_state.total_requests
-            caller.sendall(GET.replace(b"GET /", b"GET /little"))
+            caller.sendall(LITTLE)
             until(partial(_more_than, answered, server), pause_s=0.001)
         until(lambda: not server.server_state.connections)
 
@@ -101,16 +109,26 @@ def test_who_reads_gets_everything_again_and_again() -> None:
                 answer += caller.recv(1 << 20)
 
 
+def _connected(patience_s: float, waits: int, aborted: list[bool]) -> Any:
+    """A connection that answers, and of which so many bytes wait as soon as it is paused."""
+    state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[], total_requests=0)
+    connection: Any = bounded(patience_s)(uvicorn.Config(_app), state, {})
+    transport = SimpleNamespace(
+        set_write_buffer_limits=lambda high: None,
+        get_write_buffer_size=lambda: waits,
+        get_extra_info=lambda _: None,
+        abort=lambda: aborted.append(True),
+    )
+    connection.connection_made(transport)
+    connection.cycle = SimpleNamespace(response_complete=False)
+    return connection
+
+
 def test_who_goes_on_reading_in_time_is_not_broken_off() -> None:
     aborted = list[bool]()
 
     async def pause() -> None:
-        state = SimpleNamespace(connections=set(), tasks=set(), default_headers=[], total_requests=0)
-        connection = bounded(0.05)(uvicorn.Config(_app), state, {})
-        transport = SimpleNamespace(
-            set_write_buffer_limits=lambda high: None, get_extra_info=lambda _: None, abort=lambda: aborted.append(True)
-        )
-        connection.connection_made(transport)
+        connection = _connected(0.05, 64 << 10, aborted)
         connection.pause_writing()
         connection.resume_writing()
         await asyncio.sleep(0.2)
@@ -119,6 +137,66 @@ def test_who_goes_on_reading_in_time_is_not_broken_off() -> None:
         await asyncio.to_thread(until, lambda: aborted)
 
     asyncio.run(pause())
+
+
+@pytest.mark.parametrize(
+    ("waits", "answers", "ends"), [(1, 1, True), (1 << 20, 1, False), (1, 40, False)], ids=["little", "much", "others"]
+)
+def test_a_whole_answer_is_not_waited_for_much_longer_than_a_piece_of_it(waits: int, answers: int, ends: bool) -> None:
+    aborted = list[bool]()
+
+    async def dribble() -> None:
+        connection = _connected(0.6, waits, aborted)
+        for number in range(40):
+            if number < answers:
+                connection.cycle = SimpleNamespace(response_complete=False)
+            connection.pause_writing()
+            await asyncio.sleep(0.05)
+            connection.resume_writing()
+
+    asyncio.run(dribble())
+    assert bool(aborted) == ends
+
+
+@pytest.mark.parametrize(
+    ("sent", "more"),
+    [
+        (b"", b""),
+        (GET[:-2], b"x"),
+        (LITTLE.replace(b"GET", b"POST")[:-2] + b"Content-Length: 100000\r\n\r\n", b"x"),
+        (LITTLE, b"G"),
+    ],
+    ids=["nothing", "half a head", "the body of what was answered", "half a head behind an answer"],
+)
+def test_who_does_not_ask_keeps_no_connection_whatever_comes(sent: bytes, more: bytes) -> None:
+    with _served(0.3) as (server, port, _), closing(_caller(port)) as caller:
+        until(lambda: server.server_state.connections)
+        caller.sendall(sent)
+        if b"little" in sent:
+            assert caller.recv(12) == b"HTTP/1.1 200"
+            until(lambda: server.server_state.total_requests == 1)
+
+        def broken_off() -> bool:
+            with suppress(ConnectionError, BlockingIOError):
+                caller.sendall(more)
+                caller.recv(1 << 20, socket.MSG_DONTWAIT)
+            return not server.server_state.connections
+
+        until(broken_off)
+
+
+def test_an_upload_that_takes_longer_is_not_broken_off() -> None:
+    """Its own limit is the business of who reads it."""
+    with _served(0.2) as (_, port, _), closing(_caller(port)) as caller:
+        for _ in range(2):
+            caller.sendall(UPLOAD)
+            for _ in range(SIZE):
+                time.sleep(0.06)
+                caller.sendall(b"x")
+            answer = bytearray()
+            while len(answer) < 32 << 10:
+                answer += caller.recv(1 << 20)
+            assert answer.startswith(b"HTTP/1.1 200")
 
 
 @pytest.fixture
@@ -131,9 +209,9 @@ def impatient(tmp_path: Path, small_bundle: Path) -> Iterator[Process]:
 
 
 def test_an_answer_that_is_not_taken_lets_the_service_end(impatient: Process) -> None:
+    size = len(impatient.get("/openapi.json").content)
     with closing(_caller(int(impatient.url.rpartition(":")[2]))) as caller:
         asked = GET.replace(b"GET /", b"GET /openapi.json")
-        size = len(impatient.get("/openapi.json").content)
         caller.sendall(asked * (LARGE // size))
         assert caller.recv(12) == b"HTTP/1.1 200"
         impatient.process.send_signal(signal.SIGTERM)

@@ -8,6 +8,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine, event
 
+from service.api import create_api
+from service.api.attempts import RecoveryAttempt
+from service.api.multipart import _copied
 from service.api.once import digest_of
 from service.audit.reading import read_body
 from tests.api.conftest import Service
@@ -64,20 +67,43 @@ def test_no_statement_runs_on_the_event_loop(
     assert set(askers) == {None}
 
 
-@pytest.mark.parametrize(("where", "real"), [("anonymize.digest_of", digest_of), ("audit.read_body", read_body)])
+@pytest.mark.parametrize(
+    ("where", "real"),
+    [
+        ("anonymize.digest_of", digest_of),
+        ("attempts.RecoveryAttempt", RecoveryAttempt),
+        ("audit.read_body", read_body),
+        ("multipart._copied", _copied),
+    ],
+)
 def test_nothing_that_is_as_long_as_its_input_runs_there(
     where: str, real: Callable[..., object], service: Service, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loops: list[object] = []
 
-    def noted(*arguments: object) -> object:
+    def noted(*arguments: object, **options: object) -> object:
         loops.append(asyncio._get_running_loop())
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(f"service.api.{where}", noted)
     made = service.post("/v1/anonymize", "all", photo, headers={"Idempotency-Key": where})
     attempt = service.post("/v1/recover", "all", made.content, reason="test").headers["x-visard-audit"]
     for path in ("/v1/audit/entries", f"/v1/audit/entries/{attempt}"):
         assert service.request("GET", path, "audit").status_code == 200
+    for path in ("/v1/recover", "/v1/anonymize", "/v1/detect"):
+        assert service.post(path, "all", photo, surprise="").status_code == 422
+    assert service.post("/v1/recover", "all", made.content, reason="test", faces="[]").status_code == 422
     assert loops
     assert set(loops) == {None}
+
+
+def test_closing_leaves_the_loop_free(service: Service) -> None:
+    loops: list[object] = []
+    app = create_api(service.desk, lambda: loops.append(asyncio._get_running_loop()))
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            assert loops == []
+
+    asyncio.run(live())
+    assert loops == [None]

@@ -1,6 +1,7 @@
 """A server that hangs: whoever asks it is told in time, and everything goes on when it wakes up."""
 
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -120,6 +121,56 @@ def test_one_at_a_time_asks_a_silent_server() -> None:
         listener.heard()
     with listener.turn(10) as granted, listener.turn(10) as another:
         assert (granted, another) == (10, 10)
+
+
+def _granted(engine: Engine) -> float:
+    with engine.get_execution_options()["visard_listener"].turn(10) as granted:
+        return float(granted)
+
+
+def _too_slow(engine: Engine) -> None:
+    with pytest.raises(DatabaseUnavailable), transaction(engine) as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(20)")
+
+
+def test_who_has_no_time_left_says_nothing_of_the_server(postgres_url: str) -> None:
+    engine = make_engine(postgres_url, patience=2)
+
+    def late() -> None:
+        with transaction(engine) as connection:
+            connection.execute(select(1))
+            time.sleep(2)
+            connection.exec_driver_sql("SELECT pg_sleep(1)")
+
+    with pytest.raises(DatabaseUnavailable):
+        late()
+    assert _granted(engine) == 10
+    engine.dispose()
+
+
+def test_a_server_that_answers_others_is_not_silent(postgres_url: str) -> None:
+    engine = make_engine(postgres_url, patience=2)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(_too_slow, engine)
+        until(lambda: (_ask(engine), slow.done())[1])
+        slow.result()
+    assert _granted(engine) == 10
+    # Nobody else asks.
+    _too_slow(engine)
+    assert _granted(engine) == 2
+    engine.dispose()
+
+
+@pytest.mark.parametrize("begin", [writing, _alone])
+def test_the_server_is_told_of_the_time_that_is_granted(
+    begin: Callable[..., AbstractContextManager[Connection]], postgres_url: str
+) -> None:
+    engine = make_engine(postgres_url, patience=10)
+    for told in ("8s", "1600ms"):
+        with begin(engine) as connection:
+            assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == told
+        engine.get_execution_options()["visard_listener"].fell_silent()
+    engine.dispose()
 
 
 @pytest.mark.parametrize("begin", [writing, _alone])

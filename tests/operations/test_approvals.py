@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from service.access.approvals import ApprovalStore
+from service.access.approvals import ApprovalStore, release
 from service.audit.entry import LEASE
 from service.errors import (
     ApprovalInvalid,
@@ -141,6 +141,37 @@ def test_what_the_log_withholds_uses_no_approval_up(
             patch.setattr(type(getattr(parts, part)), method, away)
         with pytest.raises(Unavailable):
             recover(images[image], replace(ASK, record=made.record, **request_of), parts)
+    assert recover(made.data, ASK, parts).verified == "image"
+
+
+@pytest.mark.parametrize("back_at_once", [True, False])
+def test_a_claim_whose_answer_is_lost_uses_no_approval_up(
+    back_at_once: bool, parts: Parts, portrait: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(parts, approvals="once")
+    made = anonymize(encoded(portrait), REQUEST, parts)
+    approved(parts, record=made.record)
+    real = ApprovalStore.claim
+
+    def away(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("away")
+
+    def lost(*arguments: Any, **options: Any) -> None:
+        assert real(*arguments, **options) is not None
+        away()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ApprovalStore, "claim", lost)
+        if not back_at_once:
+            patch.setattr(ApprovalStore, "release", away)
+        with pytest.raises(DatabaseUnavailable):
+            recover(made.data, ASK, parts)
+    left = parts.audit.expired(datetime.now(UTC) + LEASE)
+    assert len(left) == (0 if back_at_once else 1)
+    for died in left:
+        parts.audit.interrupt(died, datetime.now(UTC) + LEASE, release)
+    details = [entry["detail"] for entry in logged(parts, "outcome")]
+    assert details == ["database-unavailable" if back_at_once else "lease-expired"]
     assert recover(made.data, ASK, parts).verified == "image"
 
 

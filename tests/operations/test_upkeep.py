@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -16,7 +17,7 @@ from service.database.engine import transaction
 from service.database.tables import audit_heads
 from service.datastore import open_database
 from service.errors import AuditTampered, DatabaseUnavailable
-from service.operations.upkeep import Tidied, Upkeep, tidy
+from service.operations.upkeep import Tidied, Upkeep, in_turn, tidy
 from service.records.store import StoredRecord
 from service.settings import Settings
 from tests.audit.ledger import bodies
@@ -119,6 +120,38 @@ def test_it_is_done_again_whatever_happened(caplog: pytest.LogCaptureFixture) ->
     upkeep.close()
     assert "DatabaseUnavailable" in caplog.text and "RuntimeError" in caplog.text
     assert "hunter2" not in caplog.text
+
+
+def test_what_is_stopped_takes_no_step_more(tmp_path: Path) -> None:
+    taken: list[int] = []
+    in_turn(*(partial(taken.append, number) for number in range(9)), stopped=lambda: len(taken) == 2)
+    assert taken == [0, 1]
+    with open_books(Settings(home=tmp_path / "home")) as books:
+        for _ in range(3):
+            books.audit.intend(attempt(timedelta(minutes=1)))
+        closed: list[None] = []
+        done = tidy(books.audit, books.records, lambda: closed.append(None), stopped=lambda: len(closed) == 2)
+        assert done.interrupted == 2
+        assert tidy(books.audit, books.records).interrupted == 1
+
+
+def test_a_step_that_hangs_is_not_waited_for() -> None:
+    begun, end, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        end.wait(PATIENCE_S)
+
+    upkeep = Upkeep(hang, every_s=1, longest_s=0.05)
+    upkeep.start()
+    assert begun.wait(PATIENCE_S)
+    assert not upkeep.closed
+    threading.Thread(target=lambda: (upkeep.close(), closed.set())).start()
+    try:
+        assert closed.wait(PATIENCE_S / 2)
+        assert upkeep.closed
+    finally:
+        end.set()
 
 
 def test_what_was_not_started_can_be_closed() -> None:
