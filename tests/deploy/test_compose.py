@@ -11,7 +11,7 @@ from service.cli import cli
 from service.settings import Settings
 from tests.deploy.manifests import COMPOSE, COMPOSE_FILE, ROOT, SERVICES, compose_settings
 
-_OWN = [name for name, service in SERVICES.items() if "build" in service]
+_OWN = [name for name, service in SERVICES.items() if service["image"] == SERVICES["visard"]["image"]]
 
 
 def test_it_follows_the_compose_specification() -> None:
@@ -19,6 +19,19 @@ def test_it_follows_the_compose_specification() -> None:
     command = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE_FILE]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
+
+
+def test_the_image_is_built_once_before_all_that_run_it_and_never_pulled() -> None:
+    (builder,) = (name for name, service in SERVICES.items() if "build" in service)
+    assert builder in _OWN
+    for name in _OWN:
+        assert SERVICES[name]["pull_policy"] == "never"
+        assert builder in {name, *_waited_for(name)}
+
+
+def _waited_for(name: str) -> set[str]:
+    others = SERVICES[name].get("depends_on", {})
+    return {*others}.union(*map(_waited_for, others))
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -111,5 +124,5 @@ def test_vault_is_a_server_with_its_data_in_files() -> None:
 
 
 def test_images_are_of_a_named_version() -> None:
-    foreign = [service["image"] for service in SERVICES.values() if "build" not in service]
+    foreign = [service["image"] for name, service in SERVICES.items() if name not in _OWN]
     assert all(re.search(r":v?\d+\.\d+", image) for image in foreign)

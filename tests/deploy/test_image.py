@@ -44,7 +44,7 @@ def test_what_else_is_installed_can_be_chosen() -> None:
     extras = re.findall(r"^ARG EXTRAS=(\S+)$", DOCKERFILE, re.MULTILINE)
     assert extras == ["otel"] and {*extras, "ray"} <= set(_PROJECT["optional-dependencies"])
     assert '".[${EXTRAS}]"' in DOCKERFILE
-    assert COMPOSE["services"]["visard"]["build"]["args"]["EXTRAS"] == "${EXTRAS:-otel}"
+    assert COMPOSE["services"]["secrets"]["build"]["args"]["EXTRAS"] == "${EXTRAS:-otel}"
 
 
 def test_the_image_runs_a_command_of_visard() -> None:
