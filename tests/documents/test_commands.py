@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -31,8 +32,13 @@ RUN_HERE = {
         "visard train": "visard train --config small.json",
         "PHOTOS": "photos",
     },
-    # What is backed up was used.
-    "docs/operations.md": {"visard settings": "visard settings\nuse"},
+    # What is backed up was used. A dump is put back on a new server.
+    "docs/operations.md": {
+        "visard settings": "visard settings\nuse",
+        "(umask 077; pg_dump": "served migrate\nserved tenant create hospital\n(umask 077; pg_dump",
+        "pg_restore": "another_server\npg_restore",
+        "(umask 077; tar": "served tenant list | grep ^hospital\n(umask 077; tar",
+    },
 }
 """What stands for what, by documents whose commands run from first to last; other documents have none to run."""
 
@@ -46,6 +52,12 @@ start_serving() {
 use() {
     visard anonymize --tenant hospital photo.jpg public.jpg
     visard recover --tenant hospital public.jpg original.png --reason test
+}
+served() {
+    VISARD_HOME=served VISARD_DATABASE_URL="$SERVED" visard "$@"
+}
+another_server() {
+    psql -q "$DATABASE" -c 'DROP SCHEMA public CASCADE' -c 'CREATE SCHEMA public'
 }
 set -x
 """
@@ -123,6 +135,7 @@ def test_its_commands_run(
         # Beside other tests, threads that spin for each other take minutes for what takes seconds.
         "OMP_NUM_THREADS": "1",
         "DATABASE": postgres_url.replace("+psycopg", ""),
+        "SERVED": postgres_url,
     }
     done = subprocess.run(
         [shutil.which("bash") or "bash", "-c", _START + text],
@@ -135,6 +148,8 @@ def test_its_commands_run(
         timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
+    kept = [path for kind in ("token", "dump", "tar") for path in tmp_path.glob(f"*.{kind}")]
+    assert kept and all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in kept)
 
 
 def _photos(folder: Path, portrait: NDArray[np.uint8]) -> None:
