@@ -1,21 +1,28 @@
 """``visard audit``: lists, exports, and an exit code that auditors can rely on."""
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine
 
 from service.audit.checkpoint import Checkpoint, sign_checkpoint
 from service.audit.continuity import StoredHistory
+from service.audit.entry import Kind
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
 from service.audit.signing import load_or_create_signing_key
 from service.database.engine import transaction
 from service.datastore import open_database
 from service.settings import Settings
-from tests.audit.ledger import fill
+from tests.audit.ledger import SIGNER, TIME, fill
 from tests.commands.visard import visard
+
+_OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 @pytest.fixture
@@ -143,6 +150,21 @@ def test_what_is_no_whole_export_is_bad_input_or_tampering(
         capsys.readouterr()
         assert run("verify", "--export", export) == 2
         assert "line 1 is not one of an audit export" in capsys.readouterr().err
+
+
+def test_an_export_names_the_erasures_as_operators_look_for_them(database: Engine, tmp_path: Path) -> None:
+    log, asked = AuditLog(database, SIGNER, FileShipper(tmp_path / "kept", StoredHistory(database))), []
+    for detail, result in (("image", "granted"), ("scope-missing", "denied"), ("exact-copy", "granted")):
+        asked.append(str(uuid4()))
+        what = {"detail": detail, "record": asked[-1], "result": result}
+        log.append("hospital", Kind.ERASE, uuid4(), {"record": asked[-1]}, TIME)
+        log.append("hospital", Kind.ERASED, uuid4(), what, TIME)
+    log.append("hospital", Kind.ERASE, uuid4(), {"reason": '"kind":"erased","result":"granted"'}, TIME)
+    assert run("export", "--tenant", "hospital", "--out", tmp_path / "hospital-audit.jsonl") == 0
+    (command,) = re.findall(r"^grep .*$", _OPERATIONS.read_text(), re.MULTILINE)
+    shell = [shutil.which("sh") or "sh", "-c", command]
+    found = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [json.loads(json.loads(line)["body"])["record"] for line in found] == [asked[0], asked[2]]
 
 
 def test_an_export_keeps_a_damaged_body_as_it_is(database: Engine, tmp_path: Path) -> None:

@@ -21,6 +21,10 @@ RUN_BY = {
     ),
     "export VISARD_AUDIT_SIGNER=vault": ("tests/custody/test_signer.py", 'audit_signer="vault"'),
     "export VISARD_TOKEN_PEPPER_FILE=/run/secrets/visard-pepper": ("tests/settings/test_settings.py", "_FILE"),
+    r"""grep '\\"kind\\":\\"erased\\".*\\"result\\":\\"granted\\"' hospital-audit.jsonl""": (
+        "tests/commands/test_audit_command.py",
+        "def test_an_export_names_the_erasures",
+    ),
     "psql \"$(cat owner-database-url | sed 's/+psycopg//')\" -v ON_ERROR_STOP=1 -f deploy/postgresql/grants.sql": (
         "tests/api/test_database_roles.py",
         "grants.sql",
