@@ -15,6 +15,7 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_FILE.read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+GUIDE = (ROOT / "docs" / "deploy.md").read_text()
 ROOTS = ("overlays/production", "overlays/gpu", "migration")
 """What is applied to a cluster."""
 
@@ -22,18 +23,34 @@ ROOTS = ("overlays/production", "overlays/gpu", "migration")
 def compose_settings(name: str) -> dict[str, str]:
     """The variables of a service, those of the files it is given among them."""
     service = SERVICES[name]
-    files = [entry for entry in service.get("env_file", []) if isinstance(entry, str)]
-    lines = [line for file in files for line in (ROOT / file).read_text().splitlines() if not line.startswith("#")]
-    return {**dict(line.split("=", 1) for line in lines), **service.get("environment", {})}
+    given: dict[str, str] = {}
+    for file in service.get("env_file", []):
+        if isinstance(file, str):
+            given |= variables(ROOT / file)
+    return {**given, **service.get("environment", {})}
 
 
 def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object that a file holds in full, with the file's name: neither patches nor kustomizations."""
     for folder in ("base", "migration", "components/monitoring"):
-        for path in sorted((KUBERNETES / folder).glob("*.yaml")):
-            for one in yaml.safe_load_all(path.read_text()):
-                if one["kind"] not in ("Kustomization", "Component"):
-                    yield path.relative_to(KUBERNETES).as_posix(), one
+        for name in kustomization(folder)["resources"]:
+            for one in yaml.safe_load_all((KUBERNETES / folder / name).read_text()):
+                yield f"{folder}/{name}", one
+
+
+def kustomization(folder: str) -> dict[str, Any]:
+    """What a folder is made into."""
+    return yaml.safe_load((KUBERNETES / folder / "kustomization.yaml").read_text())
+
+
+def kubernetes_settings(folder: str = "base") -> dict[str, str]:
+    """The settings of a folder, as they are generated from its file."""
+    return variables(KUBERNETES / folder / "settings.env")
+
+
+def variables(file: Path) -> dict[str, str]:
+    """Lines ``NAME=value``."""
+    return dict(line.split("=", 1) for line in file.read_text().splitlines() if not line.startswith("#"))
 
 
 def rendered(root: str, manifests: Path = KUBERNETES) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.manifests import COMPOSE, ROOT, SERVICES
+from tests.deploy.manifests import COMPOSE, GUIDE, SERVICES
 
-_PAGE = (ROOT / "docs" / "deploy.md").read_text()
 _NOT_NEEDED = {"grafana-data", "prometheus-data"}
 _APART = {"vault-unseal"}
 _NEEDED = set(COMPOSE["volumes"]) - _NOT_NEEDED - _APART
@@ -44,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 
 def _run(section: str, folder: Path, box: str) -> list[str]:
     """The first block of commands of a section; what it asked of Docker Compose."""
-    found = re.search(rf"^### {section}\n.*?^```sh\n(.*?)^```", _PAGE, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^### {section}\n.*?^```sh\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     assert found
     (folder / "asked").unlink(missing_ok=True)
     environment = {"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "BOX": str(folder / box)}
@@ -73,11 +72,11 @@ def test_a_volume_that_is_not_copied_is_named(folder: Path) -> None:
 
 def test_the_page_says_what_every_volume_is_for() -> None:
     for volume in COMPOSE["volumes"]:
-        assert f"`{volume}`" in _PAGE, volume
+        assert f"`{volume}`" in GUIDE, volume
 
 
 def test_what_the_page_reads_is_where_the_containers_have_it() -> None:
-    assert "-f /docker-entrypoint-initdb.d/20-passwords.sql" in _PAGE
+    assert "-f /docker-entrypoint-initdb.d/20-passwords.sql" in GUIDE
     mounts = SERVICES["postgres"]["volumes"]
     assert "./deploy/compose/passwords.sql:/docker-entrypoint-initdb.d/20-passwords.sql:ro" in mounts
     assert "vault-unseal:/unseal" in SERVICES["vault-bootstrap"]["volumes"]

@@ -13,7 +13,15 @@ from service.api import openapi_document
 from service.engine.batch import MAX_BATCH
 from service.metrics import Metrics
 from service.settings import Settings
-from tests.deploy.manifests import KUBERNETES, ROOT, ROOTS, pod_specs, rendered, whole_objects
+from tests.deploy.manifests import (
+    GUIDE,
+    KUBERNETES,
+    ROOTS,
+    kubernetes_settings,
+    pod_specs,
+    rendered,
+    whole_objects,
+)
 from tests.deploy.prometheus import SHIPPED
 from tests.deploy.rules import OPERATORS, as_object
 
@@ -109,8 +117,21 @@ def test_a_pod_holds_the_images_that_it_works_on(root: str) -> None:
 
 
 def _settings(sent: list[dict[str, Any]]) -> dict[str, str]:
-    (data,) = (one["data"] for one in sent if one["kind"] == "ConfigMap" and "VISARD_ENV" in one["data"])
+    (data,) = (one["data"] for one in sent if one["kind"] == "ConfigMap")
     return data
+
+
+def test_a_change_of_settings_replaces_the_pods(tmp_path: Path) -> None:
+    mine = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    before = rendered("overlays/production", mine)
+    with (mine / "base/settings.env").open("a") as file:
+        file.write("VISARD_MAX_FACES=7\n")
+    after = rendered("overlays/production", mine)
+    assert _settings(after) == {**_settings(before), "VISARD_MAX_FACES": "7"}
+    assert _pods(after) != _pods(before)
+    for sent in (before, after):
+        (name,) = (one["metadata"]["name"] for one in sent if one["kind"] == "ConfigMap")
+        assert _pods(sent)[0]["containers"][0]["envFrom"] == [{"configMapRef": {"name": name}}]
 
 
 @pytest.mark.parametrize("root", ["overlays/production", "overlays/gpu"])
@@ -143,14 +164,14 @@ def test_prometheus_is_given_the_rules(root: str) -> None:
 
 
 def test_the_guide_prepares_the_vault_that_pods_ask() -> None:
-    guide, settings = (ROOT / "docs/deploy.md").read_text(), _find("ConfigMap")["data"]
-    (command,) = re.findall(r"VISARD_\S+=[^`]*visard vault bootstrap --namespace[^`\n]*", guide)
+    settings = kubernetes_settings()
+    (command,) = re.findall(r"VISARD_\S+=[^`]*visard vault bootstrap --namespace[^`\n]*", GUIDE)
     for name in ("VISARD_VAULT_KV_MOUNT", "VISARD_AUDIT_SIGNER"):
         assert f"{name}={settings[name]} " in command.replace("\\\n", " ")
 
 
 def test_every_file_is_listed_by_its_kustomization() -> None:
-    for path in KUBERNETES.rglob("*.yaml"):
+    for path in KUBERNETES.rglob("*.*"):
         if path.name not in ("kustomization.yaml", "adapter-values.yaml"):
             assert path.name in (path.parent / "kustomization.yaml").read_text(), path
 
@@ -181,7 +202,7 @@ def test_probes_ask_for_what_the_service_answers() -> None:
 
 
 def test_a_pod_is_given_the_time_to_drain() -> None:
-    data = _find("ConfigMap")["data"]
+    data = kubernetes_settings()
     drain = float(data["VISARD_DRAIN_DELAY"]) + float(data["VISARD_DRAIN_DEADLINE"])
     assert _find("Deployment")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > drain
 
@@ -190,7 +211,7 @@ def test_ports_fit_together() -> None:
     (container,) = _find("Deployment")["spec"]["template"]["spec"]["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert ports["http"] == Settings.model_fields["port"].default
-    assert str(ports["metrics"]) == _find("ConfigMap")["data"]["VISARD_METRICS_PORT"]
+    assert str(ports["metrics"]) == kubernetes_settings()["VISARD_METRICS_PORT"]
     assert {port["targetPort"] for port in _find("Service")["spec"]["ports"]} == set(ports)
 
 

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-import yaml
 
-from tests.deploy.manifests import KUBERNETES, ROOT, SERVICES, compose_settings, final_stage, pod_specs
+from tests.deploy.manifests import KUBERNETES, ROOT, SERVICES, compose_settings, final_stage, pod_specs, variables
 
 # The page is tested to name all settings, secrets' files among them, and nothing else.
 _NAMES = re.findall(r"^\| (.*?) \|", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
@@ -18,9 +17,8 @@ def _of_compose() -> Iterator[str]:
 
 
 def _of_kubernetes() -> Iterator[str]:
-    for path in KUBERNETES.rglob("*.yaml"):
-        for one in yaml.safe_load_all(path.read_text()):
-            yield from one["data"] if one.get("kind") == "ConfigMap" else ()
+    for path in KUBERNETES.rglob("settings.env"):
+        yield from variables(path)
     for pod in pod_specs():
         for container in pod["containers"]:
             yield from (entry["name"] for entry in container["env"])

@@ -112,6 +112,7 @@ NEED_A_CLUSTER = (
     "kubectl -n visard delete job visard-migrate --ignore-not-found",
     "kubectl -n visard exec deploy/visard -- "
     "visard token create --tenant hospital --subject camera-7 --scope anonymize",
+    "kubectl -n visard rollout restart deploy/visard",
     "kubectl -n visard wait --for=condition=complete --timeout=10m job/visard-migrate",
 )
 """Nor these. Tested is that the manifests use what they make, and batches on a cluster of a test's own."""

