@@ -32,7 +32,7 @@ def compose_settings(name: str) -> dict[str, str]:
 
 def whole_objects() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every object that a file holds in full, with the file's name: neither patches nor kustomizations."""
-    for folder in ("base", "migration", "components/monitoring"):
+    for folder in ("base", "migration", "components/monitoring", "components/ingress"):
         for name in kustomization(folder)["resources"]:
             for one in yaml.safe_load_all((KUBERNETES / folder / name).read_text()):
                 yield f"{folder}/{name}", one

@@ -170,6 +170,40 @@ def test_the_guide_prepares_the_vault_that_pods_ask() -> None:
         assert f"{name}={settings[name]} " in command.replace("\\\n", " ")
 
 
+def test_an_ingress_lets_through_what_the_service_takes_and_writes_none_of_it_down(tmp_path: Path) -> None:
+    mine = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    overlay = mine / "overlays/production/kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("components:\n", "components:\n  - ../../components/ingress\n"))
+    sent = rendered("overlays/production", mine)
+    (ingress,) = (one for one in sent if one["kind"] == "Ingress")
+    kubernetes_validate.validate(ingress, _VERSIONS[-1], strict=True)
+    assert ingress["metadata"]["namespace"] == "visard"
+    prefix = "nginx.ingress.kubernetes.io/proxy-"
+    said = {name.removeprefix(prefix): value for name, value in ingress["metadata"]["annotations"].items()}
+    assert int(said.pop("body-size").removesuffix("m")) << 20 > Settings.model_fields["max_upload_bytes"].default
+    settings = _settings(sent)
+    assert int(said.pop("read-timeout")) == int(said.pop("send-timeout")) >= int(settings["VISARD_DRAIN_DEADLINE"])
+    assert said == {"request-buffering": "off", "buffering": "off", "max-temp-file-size": "0"}
+    assert settings["VISARD_TRUSTED_PROXIES"]
+    ((rule,), (tls,)) = ingress["spec"]["rules"], ingress["spec"]["tls"]
+    assert tls["hosts"] == [rule["host"]]
+    (path,) = rule["http"]["paths"]
+    (service,) = (one for one in sent if one["kind"] == "Service")
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+    assert path["backend"]["service"]["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+    assert any(known.startswith(f"{path['path']}/") for known in openapi_document()["paths"])
+
+
+def test_a_proxy_of_ones_own_is_told_the_same() -> None:
+    (block,) = re.findall(r"```nginx\n(.*?)```", GUIDE, re.DOTALL)
+    (ingress,) = (one for _, one in _OBJECTS if one["kind"] == "Ingress")
+    notes = ingress["metadata"]["annotations"]
+    for directive, value in re.findall(r"^(\w+) (\S+);$", block, re.MULTILINE):
+        name = directive.replace("client_max", "proxy").replace("_", "-")
+        if directive != "proxy_http_version":
+            assert notes[f"nginx.ingress.kubernetes.io/{name}"] == value.removesuffix("s")
+
+
 def test_every_file_is_listed_by_its_kustomization() -> None:
     for path in KUBERNETES.rglob("*.*"):
         if path.name not in ("kustomization.yaml", "adapter-values.yaml"):
