@@ -1,4 +1,4 @@
-"""The command ``visard``: its verbs, and how errors become one line and an exit code.
+"""The command ``visard``: its verbs, and how errors become one line and an exit code, or help where nothing is asked.
 
 Exit codes: 0 done, 1 fault, 2 bad usage or bad input, 3 refused.
 """
@@ -67,6 +67,9 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        sys.exit(error.exit_code)
     except click.ClickException as error:
         _fail(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

@@ -111,6 +111,18 @@ def test_errors_are_one_line_and_an_exit_code(
     assert any(word in captured.err for word in words.split("|"))
 
 
+@pytest.mark.parametrize("group", [[], ["tenant"], ["ray"]])
+def test_a_group_without_a_command_shows_its_help_as_it_is(
+    group: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert visard(*group, "--help") == 0
+    asked = capsys.readouterr().out
+    assert visard(*group) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", asked)
+    assert asked.startswith("Usage: ") and asked.count("\n") > 5
+
+
 def test_anonymizing_twice_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = folder.parent / "out.png"
     assert visard("anonymize", folder / "a.png", out) == 0
