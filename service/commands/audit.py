@@ -7,7 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
+from service.access.tenants import TenantStore
 from service.audit.checkpoint import SignedCheckpoint, origin_of
 from service.audit.export import export_lines, read_export
 from service.audit.shipping import SUFFIX
@@ -17,7 +19,7 @@ from service.audit.verify import Finding, Severity, verify_entries
 from service.commands.exits import DONE, FAULT
 from service.commands.files import read_file, write_file
 from service.datastore import open_database
-from service.errors import AuditExportDamaged, CheckpointInvalid, PublicKeyInvalid
+from service.errors import AuditExportDamaged, CheckpointInvalid, PublicKeyInvalid, TenantUnknown
 from service.settings import Settings
 from service.signer import audit_public_key
 
@@ -33,7 +35,7 @@ def audit() -> None:
 @click.option("--tenant", required=True)
 def list_(tenant: str) -> None:
     """Print the entries of one log, one JSON object a line, as they were committed."""
-    with stored_log(open_database(Settings()), tenant) as log:
+    with stored_log(_database_of(tenant), tenant) as log:
         for entry in log.entries:
             print(entry.body.decode(errors="replace"))
 
@@ -43,7 +45,7 @@ def list_(tenant: str) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="A file instead of stdout.")
 def export(tenant: str, out: Path | None) -> None:
     """Write one log as JSON lines that `visard audit verify --export` checks anywhere."""
-    with stored_log(open_database(Settings()), tenant) as log:
+    with stored_log(_database_of(tenant), tenant) as log:
         text = "".join(f"{line}\n" for line in export_lines(log))
     if out is None:
         print(text, end="")
@@ -85,6 +87,21 @@ def verify(tenant: str | None, checkpoint: Path | None, exported: Path | None, p
     return DONE if intact else FAULT
 
 
+def _database_of(tenant: str) -> Engine:
+    """The database, in which there is this tenant, or a log of that name.
+
+    Raises:
+        TenantUnknown: there is neither.
+    """
+    database = open_database(Settings())
+    try:
+        TenantStore(database).get(tenant)
+    except TenantUnknown:
+        if tenant not in tenants(database):
+            raise
+    return database
+
+
 def _say(tenant: str, findings: list[Finding]) -> None:
     for finding in findings:
         print(f"{tenant}: {finding.severity}: {finding.message}")
@@ -99,7 +116,11 @@ def _names(tenant: str | None, exported: Path | None, outside: Iterable[str]) ->
         if tenant is not None and found != [tenant]:
             raise AuditExportDamaged("the export is of another tenant")
         return found
-    return [tenant] if tenant is not None else sorted({*tenants(open_database(Settings())), *outside})
+    if tenant is None:
+        return sorted({*tenants(open_database(Settings())), *outside})
+    if tenant not in outside:
+        _database_of(tenant)
+    return [tenant]
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def create(tenant: str, subject: str, scopes: tuple[str, ...], expires: datetime
 def list_(tenant: str | None, as_json: bool) -> None:
     """Show what is known of the tokens, but not the tokens."""
     with open_access(Settings()) as access:
-        found = access.tokens.list(tenant)
+        found = access.tokens.list(None if tenant is None else access.tenants.get(tenant).name)
     if as_json:
         print(json.dumps({"tokens": [_facts(one) for one in found]}))
         return

@@ -183,6 +183,7 @@ def test_a_date_is_an_instant(text: str, instant: datetime, visard: Any, access:
         ("token create --tenant acme --subject alice --scope audit --expires 3w", 2, "3w"),
         ("token create --tenant acme --subject alice --scope audit --expires 2020-01-01", 2, "future"),
         ("token create --tenant acme --subject alice --scope audit --expires 0001-01-01T00:00+14:00", 2, "neither"),
+        ("token list --tenant globex", 3, "no such tenant"),
         ("token revoke 7", 2, "7"),
         ("token revoke 7d0f5ad6-3f6e-4c58-9d5e-0a1d2b3c4d5e", 3, "no token"),
     ],

@@ -190,6 +190,16 @@ def test_a_checkpoint_of_another_origin_is_bad_input(
     assert "another origin" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["list", "export", "verify"])
+def test_a_log_of_nobody_is_refused(command: str, database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(command, "--tenant", "nope") == 3
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "visard: there is no such tenant\n")
+    # One who has done nothing yet has an empty log.
+    assert visard("tenant", "create", "nope") == 0
+    assert run(command, "--tenant", "nope") == 0
+
+
 @pytest.mark.parametrize(
     "option", [("--checkpoint", b"nonsense"), ("--public-key", b"nonsense"), ("--checkpoint", b"other/acme\n0\n")]
 )
