@@ -14,7 +14,8 @@ def main() -> None:
         _visard("tenant", "create", _TENANT)
     tokens = json.loads(_visard("token", "list", "--tenant", _TENANT, "--json"))["tokens"]
     if _AUDITOR not in _values(tokens, "subject"):
-        token = _visard("token", "create", "--tenant", _TENANT, "--subject", _AUDITOR, "--scope", "recover")
+        whose = ("--tenant", _TENANT, "--subject", _AUDITOR)
+        token = _visard("token", "create", *whose, "--scope", "recover", "--expires", "30d")
         print(f"The auditor's token of the tenant '{_TENANT}', shown this once: {token.strip()}", flush=True)
 
 

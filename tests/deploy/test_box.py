@@ -1,6 +1,7 @@
 """What the compose file's one-shot containers do."""
 
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from types import ModuleType
@@ -137,6 +138,10 @@ def test_the_auditor_gets_one_token(
     assert re.fullmatch(r"The auditor's token of the tenant 'first', shown this once: \S+\n", first)
     tenant.main()
     assert capsys.readouterr().out == ""
+    # Docker's log keeps it.
+    assert visard("token", "list", "--json") == 0
+    (token,) = json.loads(capsys.readouterr().out)["tokens"]
+    assert datetime.fromisoformat(token["expires"]) <= datetime.now(UTC) + timedelta(days=30)
 
 
 class _Box:
