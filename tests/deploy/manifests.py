@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from service.weights.bundles import BUNDLED
+
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -57,6 +59,19 @@ def rendered(root: str, manifests: Path = KUBERNETES) -> list[dict[str, Any]]:
     """What ``kubectl apply -k`` would send."""
     command = [Path(sys.executable).with_name("kubectl"), "kustomize", manifests / root]
     return list(yaml.safe_load_all(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+
+
+def examples() -> list[dict[str, Any]]:
+    """What the guide shows of files that are an operator's own."""
+    return [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)]
+
+
+def bundles_in_the_image() -> str:
+    """Where the image has its weights."""
+    (version,) = re.findall(r"^ARG PYTHON_IMAGE=python:([\d.]+)-", DOCKERFILE, re.MULTILINE)
+    (environment,) = re.findall(r"^RUN python -m venv --without-pip (\S+)$", DOCKERFILE, re.MULTILINE)
+    bundled = BUNDLED.relative_to(ROOT)
+    return f"{environment}/lib/python{version}/site-packages/{bundled}"
 
 
 def pod_specs() -> Iterator[dict[str, Any]]:

@@ -6,19 +6,50 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from service.cli import cli
 from service.settings import Settings
-from tests.deploy.manifests import COMPOSE, COMPOSE_FILE, ROOT, SERVICES, compose_settings
+from tests.deploy.manifests import (
+    COMPOSE,
+    COMPOSE_FILE,
+    GUIDE,
+    ROOT,
+    SERVICES,
+    bundles_in_the_image,
+    compose_settings,
+    examples,
+)
 
 _OWN = [name for name, service in SERVICES.items() if service["image"] == SERVICES["visard"]["image"]]
 
 
-def test_it_follows_the_compose_specification() -> None:
+def _follows_the_specification(file: Path) -> None:
     checker = Path(sys.executable).with_name("check-jsonschema")
-    command = [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE_FILE]
+    command = [checker, "--builtin-schema", "vendor.compose-spec", file]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout
+
+
+def test_it_follows_the_compose_specification() -> None:
+    _follows_the_specification(COMPOSE_FILE)
+
+
+def test_so_do_the_overrides_that_the_guide_shows(tmp_path: Path) -> None:
+    overrides = [example for example in examples() if "services" in example]
+    assert len(overrides) == 2
+    for override in overrides:
+        assert override["services"].keys() <= SERVICES.keys()
+        (tmp_path / "override.yml").write_text(yaml.safe_dump(override))
+        _follows_the_specification(tmp_path / "override.yml")
+
+
+def test_older_weights_are_mounted_where_they_are_looked_for() -> None:
+    (mine,) = (one["services"]["visard"] for one in examples() if "VISARD_WEIGHTS" in str(one.get("services")))
+    (mount,) = mine["volumes"]
+    outside, inside, mode = mount.split(":")
+    assert (inside, mode) == (mine["environment"]["VISARD_WEIGHTS"], "ro")
+    assert f"docker cp before:{bundles_in_the_image()}/. {outside.removeprefix('./')}\n" in GUIDE
 
 
 def test_the_image_is_built_once_before_all_that_run_it_and_never_pulled() -> None:

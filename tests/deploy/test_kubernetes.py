@@ -17,6 +17,8 @@ from tests.deploy.manifests import (
     GUIDE,
     KUBERNETES,
     ROOTS,
+    bundles_in_the_image,
+    examples,
     kubernetes_settings,
     pod_specs,
     rendered,
@@ -202,6 +204,28 @@ def test_a_proxy_of_ones_own_is_told_the_same() -> None:
         name = directive.replace("client_max", "proxy").replace("_", "-")
         if directive != "proxy_http_version":
             assert notes[f"nginx.ingress.kubernetes.io/{name}"] == value.removesuffix("s")
+
+
+def test_the_old_image_brings_its_weights(tmp_path: Path) -> None:
+    mine = shutil.copytree(KUBERNETES, tmp_path / "kubernetes")
+    (patch,) = (one for one in examples() if one.get("kind") == "Deployment")
+    (mine / "overlays/production/weights.yaml").write_text(yaml.safe_dump(patch))
+    with (mine / "overlays/production/kustomization.yaml").open("a") as file:
+        file.write("patches:\n  - path: weights.yaml\n")
+    sent = rendered("overlays/production", mine)
+    (deployment,) = (one for one in sent if one["kind"] == "Deployment")
+    kubernetes_validate.validate(deployment, _VERSIONS[-1], strict=True)
+    pod = deployment["spec"]["template"]["spec"]
+    ((bringer,), (container,)) = pod["initContainers"], pod["containers"]
+    assert bringer["image"] == patch["spec"]["template"]["spec"]["initContainers"][0]["image"]
+    assert bringer["securityContext"] == container["securityContext"]
+    *_, source, target = bringer["command"]
+    assert source == f"{bundles_in_the_image()}/."
+    ours = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert ours["weights"]["readOnly"] and {"name": "VISARD_WEIGHTS", "value": target} in container["env"]
+    assert bringer["volumeMounts"] == [{"name": "weights", "mountPath": ours["weights"]["mountPath"]}]
+    assert target == ours["weights"]["mountPath"]
+    assert {"secrets", "home", "tmp"} < ours.keys() == {volume["name"] for volume in pod["volumes"]}
 
 
 def test_every_file_is_listed_by_its_kustomization() -> None:
