@@ -88,6 +88,9 @@ NEED_AN_ENGINE = (
     "docker compose run --rm --entrypoint cat vault-bootstrap /unseal/key",
     "docker compose run --rm --entrypoint rm vault-bootstrap /unseal/key",
     "docker compose exec vault vault operator unseal",
+    "docker compose rm --force tenant",
+    "docker compose logs migrate",
+    "docker compose up --build --detach",
     "docker compose stop",
     "docker compose stop visard",
     "docker compose create",
@@ -103,6 +106,15 @@ NEED_AN_ENGINE = (
 )
 """Nobody runs these. Tested are the compose file, its scripts, and that the services and commands exist."""
 
+NEED_THE_IMAGE = (
+    "docker tag visard:local visard:before",
+    "docker tag visard:before visard:local",
+    "docker create --name before visard:before",
+    "docker cp before:/opt/visard/lib/python3.11/site-packages/service/weights/bundled/. weights",
+    "docker rm before",
+)
+"""Nor these. Tested is that the image has its bundles there."""
+
 NEED_A_CLUSTER = (
     "ray start --address=HEAD:6379 --temp-dir=/dev/shm/ray --block",
     "visard batch photos/ public/ --ray local",
@@ -113,8 +125,10 @@ NEED_A_CLUSTER = (
     "kubectl -n visard exec deploy/visard -- "
     "visard token create --tenant hospital --subject camera-7 --scope anonymize",
     "kubectl -n visard rollout restart deploy/visard",
+    "kubectl -n visard patch hpa visard --type=merge --patch "
+    """"{\\"spec\\": {\\"maxReplicas\\": $(kubectl -n visard get deploy visard -o jsonpath='{.status.replicas}')}}\"""",
     "kubectl -n visard wait --for=condition=complete --timeout=10m job/visard-migrate",
 )
 """Nor these. Tested is that the manifests use what they make, and batches on a cluster of a test's own."""
 
-NOT_HERE = {*RUN_BY, *NEED_AN_ENGINE, *NEED_A_CLUSTER}
+NOT_HERE = {*RUN_BY, *NEED_AN_ENGINE, *NEED_THE_IMAGE, *NEED_A_CLUSTER}

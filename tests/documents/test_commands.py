@@ -109,7 +109,7 @@ def test_who_is_said_to_run_it_is_there(where: str, what: str) -> None:
 
 def test_services_of_the_compose_file_are_called_by_their_names() -> None:
     for command in NEED_AN_ENGINE:
-        switches = ("--build", "--rm", "--no-deps", "--detach", "-T")
+        switches = ("--build", "--rm", "--force", "--no-deps", "--detach", "-T")
         words = [word for word in shlex.split(command)[2:] if word not in switches]
         service = words[3] if words[1:2] == ["--entrypoint"] else (words[1:2] or ["visard"])[0]
         assert service in SERVICES, command
