@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, func, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from service.database import patience as patient
 from service.errors import DatabaseUnavailable, DatabaseUrlInvalid
@@ -260,5 +260,9 @@ def _translated() -> Iterator[None]:
         # Its text may quote a statement; its code cannot.
         cause = getattr(error, "orig", None)
         code = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+        if code is None and isinstance(error, OperationalError):
+            # A server that answers gives a code, unless it refuses the connection.
+            _log.warning("the database cannot be reached, or refuses the connection")
+            raise DatabaseUnavailable("the database cannot be reached, or refuses the connection") from error
         _log.warning("the database did not carry out a request: %s %s", type(error).__name__, code or "without a code")
         raise DatabaseUnavailable("the database did not carry out the request") from error

@@ -243,4 +243,5 @@ def test_the_database_url_is_a_secret(visard: Any, monkeypatch: pytest.MonkeyPat
     assert "hunter2" not in repr(Settings())
     code, out, err = visard("migrate")
     assert (code, out) == (1, "")
+    assert "cannot be reached" in err
     assert "hunter2" not in err
