@@ -4,7 +4,7 @@ import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from service.operations.parts import Parts
 from service.operations.recover import Recovered, RecoverRequest, recover
 from service.operations.restore import Scene, generative
 from service.records.codec import read_header, read_record
+from service.records.record import Record
 
 TENANT = "evaluation"
 
@@ -72,13 +73,10 @@ class Studio:
         """
         answer = anonymize(data, AnonymizeRequest(tenant=TENANT, **choices), self.parts)
         file = self.write(answer.data, answer.format)
-        grid = original.grid
-        owner = owner_map(
-            answer.faces,
-            (original.pixels.shape[0], original.pixels.shape[1]),
-            None if grid is None else astuple(grid),
-        )
-        return Made(file, replace(answer, data=b""), self.read(file), owner)
+        shown = self.read(file)
+        record, _ = self._opened(shown)
+        owner = owner_map(answer.faces, (original.pixels.shape[0], original.pixels.shape[1]), record.coding_grid)
+        return Made(file, replace(answer, data=b""), shown, owner)
 
     def recover(self, made: Made, fidelity: Any) -> tuple[Recovered, Picture]:
         """Recover a file into a file; the answer and the picture read back."""
@@ -88,10 +86,7 @@ class Studio:
 
     def wrong_key(self, made: Made) -> Picture:
         """What who bypasses every check sees with latent keys of which one bit is different."""
-        data = made.picture.record or b""
-        header = read_header(data)
-        keys = RecordKeys.derive(self.parts.keys, TENANT, header.key_version, header.nonce)
-        record, _ = read_record(data, body_key=keys.body, mac_key=keys.mac)
+        record, keys = self._opened(made.picture)
         latents = keys.latents_of(record)
         wrong = [bytes([key[0] ^ 1]) + key[1:] for key in latents]
         scene = Scene.of(record, made.picture)
@@ -112,6 +107,13 @@ class Studio:
     def read(self, file: Path) -> Picture:
         """Decode a file."""
         return decode(file.read_bytes(), self.parts.limits)
+
+    def _opened(self, picture: Picture) -> tuple[Record, RecordKeys]:
+        data = picture.record or b""
+        header = read_header(data)
+        keys = RecordKeys.derive(self.parts.keys, TENANT, header.key_version, header.nonce)
+        record, _ = read_record(data, body_key=keys.body, mac_key=keys.mac)
+        return record, keys
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Untrusted bytes to pixels and back: formats, limits, orientation, metadata policy, record embedding."""
 
+from service.imaging.coded import coding_grid_of
 from service.imaging.decode import decode
 from service.imaging.digest import pixels_digest
 from service.imaging.encode import encode, require_fits
@@ -14,6 +15,7 @@ __all__ = [
     "MetadataPolicy",
     "OutputFormat",
     "Picture",
+    "coding_grid_of",
     "decode",
     "encode",
     "format_for",

@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class CodingGrid:
-    """Blocks of a lossy input, in oriented pixel coordinates.
+    """Blocks of a lossy input, or of what a lossless one was before, in oriented pixel coordinates.
 
     Samples of different blocks are coded apart, but decoders smooth a little across block edges: JPEG
     by chroma upsampling, one pixel, and across two units where a progressive file is not whole; WebP
@@ -61,7 +61,7 @@ class Picture:
         icc: RGB colour profile.
         exif: EXIF payload (a TIFF structure) of the file. May hold a thumbnail of the original: a
             source for the allow-list, never written as it is.
-        grid: None when the input's coding is lossless.
+        grid: None when the input's coding is lossless, whatever its pixels were before.
         jpeg: of JPEG input only.
         record: the Visard record found in the file.
         panorama: GPano properties of the file, allow-listed, by name.
