@@ -187,14 +187,15 @@ def open_access(settings: Settings) -> Iterator[Access]:
     database = open_database(settings)
     per_minute = settings.requests_per_minute
     try:
-        tokens = TokenStore(database, _pepper(settings))
+        pepper = _pepper(settings)
+        tokens = TokenStore(database, pepper)
         with closing(open_keys(settings)) as keys:
             yield Access(
                 tenants=TenantStore(database),
                 tokens=tokens,
                 keys=keys,
                 quota=None if per_minute is None else Quota(database, per_minute),
-                replays=ReplayStore(database, timedelta(seconds=settings.idempotency_retention)),
+                replays=ReplayStore(database, pepper, timedelta(seconds=settings.idempotency_retention)),
             )
     finally:
         database.dispose()

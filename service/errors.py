@@ -185,6 +185,10 @@ class RequestInProgress(Refused):
     """The same request is being answered already."""
 
 
+class AnswerGone(Refused):
+    """What was answered under an idempotency key is kept no more: its image was erased or expired, or it is damaged."""
+
+
 class TokenUnknown(Refused):
     """No token has this id."""
 

@@ -3,6 +3,7 @@
 import base64
 import threading
 from dataclasses import replace
+from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -68,13 +69,13 @@ async def anonymize_image(request: Request, desk: AtDesk, principal: MayAnonymiz
 
 def _carry_out(
     form: Form, choices: AnonymizeForm, as_json: bool, desk: Desk, principal: Principal, gone: threading.Event
-) -> tuple[Response, bool]:
-    """The answer, and whether it may be kept: without a record it may show the caller's faces as they are."""
+) -> tuple[Response, UUID | None]:
+    """The answer, and its record: without one it may show the caller's faces as they are, and must not be kept."""
     require_caller(gone)
     ask = AnonymizeRequest(tenant=principal.tenant, **dict(choices))
     made = anonymize(form.image, ask, replace(desk.parts, engine=desk.parts.engine.cancelled_by(gone)))
     desk.metrics.handled("anonymize", len(made.faces))
-    return _json(made) if as_json else _image(made), made.record is not None
+    return _json(made) if as_json else _image(made), made.record
 
 
 def _image(made: Anonymized) -> Response:

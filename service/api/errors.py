@@ -78,6 +78,7 @@ ANSWERS: dict[type[VisardError], Answer] = {
     errors.ScopeMissing: Answer(403),
     errors.RateExceeded: Answer(429),
     errors.RequestInProgress: Answer(409, retry_s=2),
+    errors.AnswerGone: Answer(410),
     errors.TenantUnknown: Answer(403),
     errors.TenantExists: Answer(409),
     errors.TokenUnknown: Answer(404),

@@ -59,6 +59,7 @@ ANONYMIZE: Kinds = (
     errors.IdempotencyKeyInvalid,
     errors.IdempotencyKeyReused,
     errors.RequestInProgress,
+    errors.AnswerGone,
     errors.TenantUnknown,
     errors.KeyDestroyed,
     errors.PolicyForbids,

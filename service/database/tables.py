@@ -116,9 +116,11 @@ replays = Table(
     Column("holder", Uuid, nullable=False),
     Column("lease_until", UtcDateTime, nullable=False),
     Column("expires", UtcDateTime, nullable=False),
+    Column("record", Uuid, nullable=True),
     Column("head", LargeBinary, nullable=True),
     Column("body", LargeBinary, nullable=True),
     Index(None, "expires"),
+    Index(None, "record"),
 )
 
 quotas = Table(

@@ -1,4 +1,4 @@
-"""Key derivation: framed HKDF contexts, so that no two different uses share a key.
+"""Key derivation: which key is of which use.
 
 A record key depends only on what a record shows in the clear (and on the tenant, which comes from the
 caller's token): the record is authenticated with it before anything encrypted is read. What is encrypted,
@@ -7,10 +7,10 @@ scheme and bundle digest, binds in the latent sub-key.
 
 from enum import StrEnum
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from service.hkdf import KEY_BYTES, expand, framed
 
-KEY_BYTES = 32
+__all__ = ["KEY_BYTES", "NONCE_BYTES", "Purpose", "expand", "framed", "record_context", "subkey"]
+
 NONCE_BYTES = 16
 
 _RECORD_LABEL = b"visard-record-1"
@@ -28,26 +28,6 @@ class Purpose(StrEnum):
     SEAL = "seal"
     HEADER = "header"
     MAC = "mac"
-
-
-def framed(*fields: bytes) -> bytes:
-    """Concatenate fields, each behind its length (u32, big endian): different fields, different bytes."""
-    return b"".join(len(field).to_bytes(4, "big") + field for field in fields)
-
-
-def expand(key: bytes, info: bytes) -> bytes:
-    """32 bytes of HKDF-Expand-SHA256 (RFC 5869, section 2.3).
-
-    Args:
-        key: 32 uniformly random bytes; without the extract step nothing less is safe.
-        info: framed, see ``framed``.
-
-    Raises:
-        ValueError: the key has another length.
-    """
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"a key has {KEY_BYTES} bytes")
-    return HKDFExpand(algorithm=SHA256(), length=KEY_BYTES, info=info).derive(key)
 
 
 def record_context(tenant: str, key_version: int, nonce: bytes) -> bytes:

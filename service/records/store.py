@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, false, func, i
 
 from service.custodian import Custodian
 from service.database.engine import settle_erasure, transaction, writing
-from service.database.tables import records, removed_records
+from service.database.tables import records, removed_records, replays
 from service.errors import RecordErased, RecordUnknown
 
 _PURGED_AT_ONCE = 500
@@ -115,7 +115,7 @@ class RecordStore:
             return {row.key_version: row.images for row in connection.execute(query)}
 
     def forget_seal(self, tenant: str, record_id: UUID) -> bool:
-        """Erase the exact pixels and the secret that opens them; False if there is no such record.
+        """Erase the exact pixels, the secret that opens them, and kept answers; False if there is no such record.
 
         An erasable record keeps its secret, which its other keys need: it is to be deleted.
 
@@ -125,11 +125,13 @@ class RecordStore:
         with writing(self._engine) as connection:
             mine = _owned(tenant, record_id) & ~records.c.erasable
             found = connection.execute(update(records).where(mine).values(seal=None, secret=None)).rowcount > 0
+            if found:
+                _forget_answers(connection, [record_id])
         settle_erasure(self._engine)
         return found
 
     def delete(self, tenant: str, record_id: UUID) -> bool:
-        """Erase the row and remember its id; False if there is no such record.
+        """Erase the row and kept answers, and remember its id; False if there is no such record.
 
         Raises:
             DatabaseUnavailable: not done, or done and the old bytes not yet overwritten; doing it again helps.
@@ -140,7 +142,7 @@ class RecordStore:
         return found
 
     def purge_expired(self) -> int:
-        """Erase every row that has expired; returns how many. Several processes may do it at once.
+        """Erase every row that has expired, and kept answers; returns how many. Several processes may do it at once.
 
         Raises:
             DatabaseUnavailable: not all done, or done and the old bytes not yet overwritten.
@@ -166,7 +168,9 @@ class RecordStore:
             now = self._now()
             gone = [{"id": record, "tenant": tenant, "removed": now} for record, tenant in rows]
             connection.execute(insert(removed_records), gone)
-            connection.execute(delete(records).where(records.c.id.in_([record for record, _ in rows])))
+            ids = [record for record, _ in rows]
+            connection.execute(delete(records).where(records.c.id.in_(ids)))
+            _forget_answers(connection, ids)
         return len(rows)
 
     def _first(self, *conditions: ColumnElement[bool]) -> StoredRecord | None:
@@ -179,3 +183,8 @@ class RecordStore:
 
 def _owned(tenant: str, record_id: UUID) -> ColumnElement[bool]:
     return (records.c.tenant == tenant) & (records.c.id == record_id)
+
+
+def _forget_answers(connection: Connection, of: Sequence[UUID]) -> None:
+    """Erase answers kept under idempotency keys; that there were some stays, so that none is made anew."""
+    connection.execute(update(replays).where(replays.c.record.in_(of)).values(head=None, body=None))

@@ -27,6 +27,7 @@ from service.settings import Settings
 from tests.audit.ledger import bodies
 from tests.files import encoded
 from tests.leaks.watch import shown
+from tests.waiting import until
 
 TENANT, OTHER = "hospital", "newspaper"
 Pixels = NDArray[np.uint8]
@@ -150,15 +151,15 @@ def service(tmp_path_factory: pytest.TempPathFactory, settings_for: Callable[[Pa
     close(app)
 
 
-def close(app: FastAPI) -> None:
-    """Run the application's lifespan to its end."""
+def close(app: FastAPI, once: Callable[[], object] = lambda: True) -> None:
+    """Run the application's lifespan to its end, which begins once the condition holds."""
 
     async def live() -> None:
         async with app.router.lifespan_context(app):
-            pass
+            await asyncio.to_thread(until, once)
 
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, live()).result(60)
+        thread.submit(asyncio.run, live()).result()
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """What a running service keeps up beside its requests."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,15 +27,6 @@ from tests.waiting import until
 PATIENCE_S = 20
 
 
-def _lives(app: FastAPI, until_then: Callable[[], object]) -> None:
-    async def live() -> None:
-        async with app.router.lifespan_context(app):
-            await asyncio.to_thread(until, until_then)
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(asyncio.run, live()).result(PATIENCE_S)
-
-
 def test_a_running_service_closes_what_another_left_behind_and_counts_a_log_that_takes_no_entry(
     tmp_path: Path, settings_for: Callable[[Path], Settings]
 ) -> None:
@@ -47,7 +36,7 @@ def test_a_running_service_closes_what_another_left_behind_and_counts_a_log_that
         audit.intend(_dead(tenant))
     with transaction(audit._engine) as connection:
         connection.execute(update(audit_heads).where(audit_heads.c.tenant == OTHER).values(edge=bytes(32)))
-    _lives(app, lambda: len(bodies(audit._engine, TENANT)) >= 2)
+    close(app, lambda: len(bodies(audit._engine, TENANT)) >= 2)
     assert bodies(audit._engine, TENANT)[1]["result"] == "interrupted"
     assert Service(app, {}).measured("visard_audit_write_failures_total")
     assert Service(app, {}).measured('visard_recoveries_total{fidelity="none",outcome="interrupted"}') == 1
@@ -64,7 +53,7 @@ def test_a_running_service_forgets_callers_who_rested(tmp_path: Path, settings_f
             return connection.execute(select(func.count()).select_from(quotas)).scalar_one()
 
     assert rows() == 1
-    _lives(app, lambda: rows() == 0)
+    close(app, lambda: rows() == 0)
 
 
 def _dead(tenant: str) -> RecoveryAttempt:
@@ -153,7 +142,7 @@ def test_refusals_too_many_to_be_written_one_by_one_are_counted_in_the_log_after
     service = _refused(app, 33)
     assert _surplus(service) == []
     now += 60
-    _lives(app, lambda: _surplus(service))
+    close(app, lambda: _surplus(service))
     assert _surplus(service) == [("late", "token-refused", 3)]
 
 
@@ -162,7 +151,7 @@ def test_of_the_last_minute_they_are_counted_when_the_service_ends(
 ) -> None:
     app = create_app(settings_for(tmp_path / "home"))
     service = _refused(app, 32)
-    _lives(app, lambda: True)
+    close(app, lambda: True)
     assert _surplus(service) == [("late", "token-refused", 2)]
     assert service.entries()[-1]["kind"] == "refusals"
 
@@ -183,6 +172,6 @@ def test_a_count_that_cannot_be_written_is_written_later(
     monkeypatch.setattr(audit, "append", seldom)
     now = app.state.desk.refusals._began
     app.state.desk.refusals._now = lambda: now + 60
-    _lives(app, lambda: _surplus(service))
+    close(app, lambda: _surplus(service))
     assert _surplus(service) == [("late", "token-refused", 1)]
     assert service.measured("visard_audit_write_failures_total") == 2

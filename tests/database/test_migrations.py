@@ -8,11 +8,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, func, inspect, select
 
 from service.database.engine import transaction
 from service.database.migrate import migration_config, pending, require_current, upgrade
-from service.database.tables import audit_entries, audit_leases, metadata
+from service.database.tables import audit_entries, audit_leases, metadata, replays
 from service.errors import AuditEntriesPresent, DatabaseOutdated
 
 ENTRY: dict[str, Any] = {
@@ -73,6 +73,21 @@ def test_attempts_that_have_not_ended_get_a_lease(database: Engine) -> None:
         (lease,) = connection.execute(audit_leases.select()).all()
     assert lease.attempt == opened
     assert timedelta(0) < lease.lease_until - datetime.now(UTC) <= timedelta(hours=1)
+
+
+def test_kept_answers_are_dropped_where_the_other_version_cannot_read_them(database: Engine) -> None:
+    now = datetime.now(UTC)
+    kept: dict[str, Any] = {"id": bytes(32), "tenant": "acme", "request": bytes(32), "holder": uuid4()}
+    kept |= {"lease_until": now, "expires": now + timedelta(days=1), "head": b"{}", "body": b"in the clear"}
+    count = select(func.count()).select_from(replays)
+    with transaction(database) as connection:
+        connection.execute(replays.insert().values(kept))
+        command.downgrade(migration_config(connection), "0005")
+        assert connection.execute(count).scalar_one() == 0
+        connection.execute(replays.insert().values(kept))
+    upgrade(database)
+    with transaction(database) as connection:
+        assert connection.execute(count).scalar_one() == 0
 
 
 def test_downgrade_refuses_to_destroy_audit_entries(database: Engine) -> None:

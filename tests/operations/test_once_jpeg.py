@@ -11,7 +11,8 @@ from service.imaging import decode
 from service.operations.anonymize import AnonymizeRequest, anonymize
 from service.operations.parts import Parts
 from service.operations.recover import RecoverRequest, recover
-from tests.operations.conftest import TENANT, Encoder
+from tests.conftest import TENANT
+from tests.files import encoded
 
 Pixels = NDArray[np.uint8]
 
@@ -38,7 +39,7 @@ def _in_blocks(plane: NDArray[np.generic], x: int, y: int) -> NDArray[np.generic
     ],
 )
 def test_no_block_is_replaced_in_part(
-    kind: str, options: dict[str, bool], x: int, y: int, parts: Parts, portrait: Pixels, encoded: Encoder
+    kind: str, options: dict[str, bool], x: int, y: int, parts: Parts, portrait: Pixels
 ) -> None:
     original = np.ascontiguousarray(decode(encoded(portrait, "JPEG", quality=90)).pixels[y:, x:])
     made = anonymize(encoded(original, kind, **options), REQUEST, parts)
@@ -57,7 +58,7 @@ def test_no_block_is_replaced_in_part(
     assert (recover(made.data, replace(ASK, fidelity="generative"), parts).confidence or 0) > 0.9
 
 
-def test_the_grid_of_a_picture_that_never_was_a_jpeg_is_none(parts: Parts, portrait: Pixels, encoded: Encoder) -> None:
+def test_the_grid_of_a_picture_that_never_was_a_jpeg_is_none(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     changed = (decode(made.data).pixels != portrait).any(axis=-1)
     assert not changed[owner_map(made.faces, portrait.shape[:2], None) < 0].any()
