@@ -15,14 +15,14 @@ from service.audit.entry import Kind
 from service.errors import AuditUnavailable
 from service.keys.certificates import first_end
 from service.metrics import Metrics
-from service.operations.upkeep import in_turn, tidy
+from service.operations.upkeep import in_turn, never, tidy
 
 _SOON = timedelta(days=7)
 _log = logging.getLogger(__name__)
 
 
 def keep_up(
-    desk: Desk, tokens: TokenStore, certificates: Mapping[str, Path], stopped: Callable[[], bool] = bool
+    desk: Desk, tokens: TokenStore, certificates: Mapping[str, Path], stopped: Callable[[], bool] = never
 ) -> None:
     """Do everything once; what fails is raised after the rest.
 
@@ -33,7 +33,7 @@ def keep_up(
     tidy_up = partial(tidy, desk.parts.audit, desk.parts.records, partial(_interrupted, desk), stopped)
     in_turn(
         lambda: _audited(desk, tidy_up),
-        lambda: _write_surplus(desk, stopped),
+        lambda: write_surplus(desk, stopped),
         desk.replays.forget_expired,
         lambda: _forget_quotas(desk),
         lambda: desk.metrics.expiring(tokens.expiring(_SOON)),
@@ -67,7 +67,7 @@ def _audited(desk: Desk, call: Callable[[], object]) -> None:
         raise
 
 
-def _write_surplus(desk: Desk, stopped: Callable[[], bool]) -> None:
+def write_surplus(desk: Desk, stopped: Callable[[], bool] = never) -> None:
     """Say how many refusals were not written down one by one; a log that fails holds up no other."""
     of_tenants: dict[str, list[Surplus]] = defaultdict(list)
     for surplus in desk.refusals.take():

@@ -35,7 +35,7 @@ def _nobody_told() -> None:
     """Nobody wants to know."""
 
 
-def _never() -> bool:
+def never() -> bool:
     """Nothing stops the work."""
     return False
 
@@ -44,7 +44,7 @@ def tidy(
     audit: AuditLog,
     records: RecordStore,
     on_interrupted: Callable[[], object] = _nobody_told,
-    stopped: Callable[[], bool] = _never,
+    stopped: Callable[[], bool] = never,
 ) -> Tidied:
     """Do once all that can be done: a log that takes no entry holds up neither the others nor a deletion.
 
@@ -73,7 +73,7 @@ def tidy(
     return done
 
 
-def in_turn(*steps: Callable[[], object], stopped: Callable[[], bool] = _never) -> None:
+def in_turn(*steps: Callable[[], object], stopped: Callable[[], bool] = never) -> None:
     """Take every step, whatever becomes of the others; then raise what the first that failed raised.
 
     Args:

@@ -10,7 +10,7 @@ import pytest
 from service.access.principal import Principal
 from service.api import Desk
 from service.api.refusals import Refusals
-from service.chores import _write_surplus, finish
+from service.chores import finish, write_surplus
 from service.errors import AuditUnavailable, RateExceeded
 
 
@@ -94,10 +94,10 @@ def test_a_log_that_fails_is_tried_once_in_a_round_and_no_count_is_lost(
         _refuse(refusals, tenant, subject, 2)
     clock.time += 60
     with pytest.raises(type(error)):
-        _write_surplus(desk)
+        write_surplus(desk)
     assert sorted(log.tried) == ["acme", "globex"]
     log.failures.clear()
-    _write_surplus(desk)
+    write_surplus(desk)
     assert sorted(log.taken) == [("acme", "a", 2), ("acme", "b", 2), ("acme", "d", 2), ("globex", "c", 2)]
     assert refusals.take(unfinished=True) == []
 
@@ -116,7 +116,7 @@ def test_the_end_of_the_service_waits_for_one_failure_and_says_what_is_lost(
     assert "hidden" not in caplog.text
 
 
-@pytest.mark.parametrize("end", [_write_surplus, finish])
+@pytest.mark.parametrize("end", [write_surplus, finish])
 def test_where_nothing_waits_nothing_is_written(end: Callable[[Desk], None], desk: Desk, log: Log) -> None:
     end(desk)
     assert log.tried == []
