@@ -1,7 +1,6 @@
 """A device that hangs: it is seen, and keeps neither those who leave nor their places."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -14,18 +13,10 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def hung() -> Iterator[Networks]:
+def hung(networks: Networks) -> Networks:
     """Networks of which the first evaluation does not end before the gate is opened."""
-    made = Networks()
-    made.gate.clear()
-    yield made
-    made.gate.set()
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(8) as made:
-        yield made
+    networks.gate.clear()
+    return networks
 
 
 def _hang(engine: Engine, networks: Networks, pool: ThreadPoolExecutor) -> "tuple[Future[Any], threading.Event]":
