@@ -10,7 +10,7 @@ import pytest
 from service.batch.manifest import Heading, Line, Manifest, Note
 from service.batch.storage import Folder, _address
 from service.errors import ManifestUnusable
-from tests.batch.conftest import Bench
+from tests.batch.conftest import EVERYTHING, Bench
 from tests.batch.stubs import DRAWN, Played
 from tests.commands.visard import visard
 
@@ -84,6 +84,15 @@ def test_a_note_without_its_manifest_takes_nothing_back(bench: Bench) -> None:
     with bench.batch() as (batch, _):
         batch.run(Played(lambda *_: DRAWN))
     assert len(bench.lines) == 3
+
+
+def test_a_manifest_may_be_put_away(bench: Bench) -> None:
+    bench.run()
+    bench.manifest.rename(bench.manifest.with_name("away"))
+    figures, _ = bench.run()
+    assert figures.anonymized == len(EVERYTHING)
+    assert not figures.undone
+    assert all(bench.target.has(name) for name in EVERYTHING)
 
 
 def test_a_note_of_another_destination_is_refused(bench: Bench) -> None:
