@@ -26,6 +26,8 @@ LARGE = 32 << 20
 GET = b"GET / HTTP/1.1\r\nHost: visard\r\n\r\n"
 LITTLE = GET.replace(b"GET /", b"GET /little")
 SIZE = 10
+SHORT_S = 1.0
+"""A patience that a test can wait for, and that a busy machine does not use up by itself."""
 UPLOAD = b"POST /upload HTTP/1.1\r\nHost: visard\r\nContent-Length: %d\r\n\r\n" % SIZE
 
 
@@ -70,7 +72,7 @@ def _caller(port: int) -> socket.socket:
 
 
 def test_a_connection_whose_caller_does_not_read_ends_and_holds_up_no_shutdown() -> None:
-    with _served(0.2) as (server, port, thread), closing(_caller(port)) as first, closing(_caller(port)) as second:
+    with _served(SHORT_S) as (server, port, thread), closing(_caller(port)) as first, closing(_caller(port)) as second:
         second.sendall(UPLOAD)
         until(lambda: server.server_state.tasks)
         first.sendall(GET)
@@ -90,7 +92,7 @@ def _more_than(answered: int, server: uvicorn.Server) -> bool:
 
 def test_a_little_that_is_never_taken_keeps_no_connection() -> None:
     """So many answers until a part of the last waits, and nothing more is asked for."""
-    with _served(0.2) as (server, port, _), closing(_caller(port)) as caller:
+    with _served(SHORT_S) as (server, port, _), closing(_caller(port)) as caller:
         until(lambda: server.server_state.connections)
         (connection,) = server.server_state.connections
         while not connection.transport.get_write_buffer_size() and server.server_state.connections:
@@ -169,7 +171,7 @@ def test_a_whole_answer_is_not_waited_for_much_longer_than_a_piece_of_it(waits: 
     ids=["nothing", "half a head", "the body of what was answered", "half a head behind an answer"],
 )
 def test_who_does_not_ask_keeps_no_connection_whatever_comes(sent: bytes, more: bytes) -> None:
-    with _served(0.3) as (server, port, _), closing(_caller(port)) as caller:
+    with _served(SHORT_S) as (server, port, _), closing(_caller(port)) as caller:
         until(lambda: server.server_state.connections)
         caller.sendall(sent)
         if b"little" in sent:
@@ -187,11 +189,11 @@ def test_who_does_not_ask_keeps_no_connection_whatever_comes(sent: bytes, more: 
 
 def test_an_upload_that_takes_longer_is_not_broken_off() -> None:
     """Its own limit is the business of who reads it."""
-    with _served(0.2) as (_, port, _), closing(_caller(port)) as caller:
+    with _served(SHORT_S) as (_, port, _), closing(_caller(port)) as caller:
         for _ in range(2):
             caller.sendall(UPLOAD)
             for _ in range(SIZE):
-                time.sleep(0.06)
+                time.sleep(1.5 * SHORT_S / SIZE)
                 caller.sendall(b"x")
             answer = bytearray()
             while len(answer) < 32 << 10:

@@ -1,21 +1,16 @@
 """``Idempotency-Key`` over HTTP: one image, one record, however often the request is sent."""
 
-import base64
-import hashlib
-import json
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import httpx
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from service.api.multipart import Form
 from service.api.once import digest_of
@@ -28,40 +23,9 @@ from service.imaging import decode
 from service.records.codec import read_header
 from service.replays import LEASE, Claim, ReplayStore
 from service.settings import Settings
-from tests.api.conftest import OTHER, TENANT, Pixels, Service, assert_problem, close, pixels_of
+from tests.api.conftest import TENANT, Pixels, Service, assert_problem, close, pixels_of
+from tests.api.keyed import at_another_time, keyed, stored
 from tests.api.test_lifecycle import PATIENCE_S, Gated
-
-
-def keyed(service: Service, key: str, image: bytes, *, caller: str = "all", **fields: object) -> httpx.Response:
-    headers = {"Idempotency-Key": key, **fields.pop("headers", {})}
-    return service.post("/v1/anonymize", caller, image, headers=headers, **fields)
-
-
-def stored(service: Service) -> int:
-    with transaction(service.desk.parts.records._engine) as connection:
-        return connection.execute(select(func.count()).select_from(records)).scalar_one()
-
-
-def kept(service: Service) -> list[Any]:
-    """The rows of the answers, newest last."""
-    with transaction(service.desk.replays._engine) as connection:
-        return connection.execute(select(replays).order_by(replays.c.expires)).all()
-
-
-def at_another_time(service: Service, after: timedelta, pepper: bytes | None = None) -> ReplayStore:
-    """The store of another process, whose clock goes ahead."""
-    desk = service.desk
-    return ReplayStore(
-        desk.replays._engine, pepper or desk.tokens._pepper, timedelta(days=1), now=lambda: datetime.now(UTC) + after
-    )
-
-
-@pytest.fixture
-def erasable(service: Service) -> Iterator[None]:
-    """The tenant while its images can be shredded, and expire."""
-    service.desk.parts.tenants.set(TENANT, erasable=True, lifetime=timedelta(hours=1))
-    yield
-    service.desk.parts.tenants.set(TENANT, erasable=False, lifetime=None)
 
 
 def test_a_request_sent_again_is_answered_again(service: Service, photo: bytes, portrait: Pixels) -> None:
@@ -233,111 +197,6 @@ def test_who_was_too_slow_leaves_no_record(service: Service, photo: bytes) -> No
         part.gate.set()
         assert_problem(slow.result(PATIENCE_S), 409, "request-in-progress")
     assert stored(service) == before
-
-
-@pytest.mark.parametrize(("seal", "as_json"), [("record", True), ("embed", False), ("embed", True)])
-def test_the_database_holds_nothing_of_what_was_asked_and_answered(
-    seal: str, as_json: bool, service: Service, photo: bytes
-) -> None:
-    key, before = str(uuid4()), kept(service)
-    headers = {"Accept": "application/json"} if as_json else {}
-    made = keyed(service, key, photo, headers=headers, seal=seal)
-    (row,) = set(kept(service)) - set(before)
-    values = [bytes(value) if isinstance(value, bytes) else str(value).encode() for value in row]
-    secrets = [hashlib.sha256(photo).digest(), digest_of(Form(photo, {"seal": seal}), as_json), key.encode()]
-    secrets += [hashlib.sha256(json.dumps([TENANT, "auditor", key]).encode()).digest(), made.content]
-    if as_json:
-        answer = made.json()
-        (face,) = answer["faces"]
-        confidence, file = face["confidence"], base64.b64decode(answer["image"])
-        secrets += [repr(confidence).encode(), *(struct.pack(kind, confidence) for kind in ("<f", ">f", "<d", ">d"))]
-        secrets += [json.dumps(face["box"], separators=(",", ":")).encode(), b"confidence", answer["image"].encode()]
-    else:
-        file = made.content
-    # Of the file any part of it, too.
-    secrets += [file[at : at + 24] for at in range(0, len(file) - 24, 997)]
-    for secret in secrets:
-        assert all(secret not in value and secret.hex().encode() not in value for value in values)
-    assert keyed(service, key, photo, headers=headers, seal=seal).content == made.content
-
-
-def test_while_an_irreversible_image_is_made_nothing_tells_which_and_then_nothing_is_left(
-    service: Service, photo: bytes
-) -> None:
-    desk, key, before = service.desk, str(uuid4()), kept(service)
-    part = Gated(desk.parts.detector)
-    service.desk.parts.tenants.set(OTHER, irreversible=True)
-    try:
-        with service.at(replace(desk, parts=replace(desk.parts, detector=part))), ThreadPoolExecutor(1) as pool:
-            first = pool.submit(keyed, service, key, photo, caller="other")
-            assert part.begun.wait(PATIENCE_S)
-            (row,) = set(kept(service)) - set(before)
-            part.gate.set()
-            assert first.result(PATIENCE_S).status_code == 200
-    finally:
-        service.desk.parts.tenants.set(OTHER, irreversible=False)
-    assert row.request not in (hashlib.sha256(photo).digest(), digest_of(Form(photo, {}), False))
-    assert (row.record, row.head, row.body) == (None, None, None)
-    assert kept(service) == before
-
-
-@pytest.mark.parametrize("seal", ["record", "embed"])
-def test_an_answer_is_erased_with_the_exact_copy(seal: str, service: Service, photo: bytes, grey: bytes) -> None:
-    key = str(uuid4())
-    made = keyed(service, key, photo, seal=seal)
-    _assert_erased(service, key, photo, grey, made, "exact-copy" if seal == "record" else "nothing", seal=seal)
-
-
-def test_an_answer_is_erased_with_an_erasable_image(
-    service: Service, erasable: None, photo: bytes, grey: bytes
-) -> None:
-    key = str(uuid4())
-    made = keyed(service, key, photo, seal="embed")
-    _assert_erased(service, key, photo, grey, made, "image", seal="embed")
-
-
-def _assert_erased(
-    service: Service, key: str, photo: bytes, grey: bytes, made: httpx.Response, what: str, **fields: str
-) -> None:
-    record, before = made.headers["x-visard-record"], stored(service)
-    assert service.request("DELETE", f"/v1/records/{record}", "other-erase").status_code == 404
-    assert keyed(service, key, photo, **fields).content == made.content
-    assert service.request("DELETE", f"/v1/records/{record}", "erase").json()["erased"] == what
-    (row,) = [row for row in kept(service) if row.record == UUID(record)]
-    assert (row.head, row.body) == (None, None)
-    for _ in range(2):
-        assert_problem(keyed(service, key, photo, **fields), 410, "answer-gone")
-    assert_problem(keyed(service, key, grey, **fields), 422, "idempotency-key-reused")
-    assert stored(service) == before - (what == "image")
-
-
-def test_an_answer_ends_when_its_image_expires(service: Service, erasable: None, photo: bytes) -> None:
-    key = str(uuid4())
-    made = keyed(service, key, photo)
-    assert keyed(service, key, photo).content == made.content
-    with service.at(replace(service.desk, replays=at_another_time(service, timedelta(hours=1)))):
-        assert_problem(keyed(service, key, photo), 410, "answer-gone")
-
-
-def test_a_damaged_answer_is_a_refusal_and_no_fault(service: Service, photo: bytes) -> None:
-    key = str(uuid4())
-    record = UUID(keyed(service, key, photo).headers["x-visard-record"])
-    with transaction(service.desk.replays._engine) as connection:
-        mine = replays.c.record == record
-        body = connection.execute(select(replays.c.body).where(mine)).scalar_one()
-        connection.execute(update(replays).where(mine).values(body=body[:-1] + bytes([body[-1] ^ 1])))
-    for _ in range(2):
-        assert_problem(keyed(service, key, photo), 410, "answer-gone")
-
-
-def test_under_another_pepper_a_key_is_an_unknown_one(service: Service, photo: bytes) -> None:
-    key = str(uuid4())
-    first = keyed(service, key, photo)
-    other = at_another_time(service, timedelta(0), b"another pepper".ljust(32))
-    with service.at(replace(service.desk, replays=other)):
-        second = keyed(service, key, photo)
-    assert (second.status_code, "x-visard-replayed" in second.headers) == (200, False)
-    assert keyed(service, key, photo).content == first.content != second.content
 
 
 def test_what_cannot_be_kept_is_not_given_and_the_key_is_not_lost(service: Service, photo: bytes) -> None:

@@ -37,17 +37,22 @@ def test_what_is_missing_is_named(values: dict[str, Any], words: str, tmp_path: 
         open_keys(Settings(home=tmp_path, **values))
 
 
+def _complete(double: Double, home: Path, mode: str, **mounts: str) -> Settings:
+    return Settings(
+        home=home,
+        keystore="vault",
+        vault_addr=double.url,
+        vault_auth="token",
+        vault_token=double.token,
+        vault_mode=mode,
+        **mounts,
+    )
+
+
 @pytest.mark.parametrize("mode", ["kv", "transit"])
 def test_a_complete_set_works_and_says_nothing(mode: str, vault_double: Double, tmp_path: Path) -> None:
-    settings = Settings(
-        home=tmp_path,
-        keystore="vault",
-        vault_addr=vault_double.url,
-        vault_auth="token",
-        vault_token=vault_double.token,
-        vault_mode=mode,
-        vault_kv_mount=vault_double.kv,
-        vault_transit_mount=vault_double.transit,
+    settings = _complete(
+        vault_double, tmp_path, mode, vault_kv_mount=vault_double.kv, vault_transit_mount=vault_double.transit
     )
     keys = open_keys(settings, serving=True)
     keys.check()
@@ -59,13 +64,10 @@ def test_a_complete_set_works_and_says_nothing(mode: str, vault_double: Double, 
 
 @pytest.mark.parametrize("mode", ["kv", "transit"])
 def test_slashes_around_a_mount_or_path_are_not_part_of_it(mode: str, vault_double: Double, tmp_path: Path) -> None:
-    settings = Settings(
-        home=tmp_path,
-        keystore="vault",
-        vault_addr=vault_double.url,
-        vault_auth="token",
-        vault_token=vault_double.token,
-        vault_mode=mode,
+    settings = _complete(
+        vault_double,
+        tmp_path,
+        mode,
         vault_kv_mount=f"/{vault_double.kv}/",
         vault_kv_path="/slashed/",
         vault_transit_mount=f"/{vault_double.transit}/",
