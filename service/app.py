@@ -13,10 +13,11 @@ from service.access.jwks import KeySet
 from service.access.jwks_fetch import fetch_jwks
 from service.access.oidc import OidcTokens, Rules
 from service.access.tenants import TenantStore
+from service.administration import Access, open_access, open_audit_of_service
 from service.api import Desk, UploadLimits, create_api
 from service.api.readiness import Readiness
 from service.api.workers import Workers
-from service.assembly import Access, assemble, open_access, open_audit_of_service, open_engine
+from service.assembly import assemble, open_engine
 from service.audit.log import AuditLog, log_failed_shipping
 from service.audit.signing import Signer
 from service.chores import finish, keep_up

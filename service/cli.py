@@ -4,63 +4,57 @@ Exit codes: 0 done, 1 fault, 2 bad usage or bad input, 3 refused.
 """
 
 import sys
+from importlib import import_module
+from typing import Final
 
 import click
 
 from service import __version__
-from service.commands.approve import approve
-from service.commands.audit import audit
-from service.commands.batch import batch
-from service.commands.bench import bench
-from service.commands.bundle import bundle
-from service.commands.demo import demo
-from service.commands.evaluate import evaluate
 from service.commands.exits import exit_code
-from service.commands.keys import keys
-from service.commands.migrate import migrate
-from service.commands.openapi import openapi
-from service.commands.photos import anonymize, recover
-from service.commands.ray import ray
-from service.commands.serve import serve
-from service.commands.settings import settings
-from service.commands.tenants import tenant
-from service.commands.tidy import tidy
-from service.commands.tokens import token
-from service.commands.train import train
-from service.commands.vault import vault
 from service.errors import VisardError
 
+COMMANDS: Final = {
+    "anonymize": "photos",
+    "approve": "approve",
+    "audit": "audit",
+    "batch": "batch",
+    "bench": "bench",
+    "bundle": "bundle",
+    "demo": "demo",
+    "evaluate": "evaluate",
+    "keys": "keys",
+    "migrate": "migrate",
+    "openapi": "openapi",
+    "ray": "ray",
+    "recover": "photos",
+    "serve": "serve",
+    "settings": "settings",
+    "tenant": "tenants",
+    "tidy": "tidy",
+    "token": "tokens",
+    "train": "train",
+    "vault": "vault",
+}
+"""The module of each, below ``service.commands``."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Verbs(click.Group):
+    """Imports a command when it is asked for: most need no network, and torch alone takes seconds."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"service.commands.{COMMANDS[cmd_name]}"), cmd_name)
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="visard")
 def cli() -> None:
     """Replace every face in a photo with a stranger's; give the original back to who holds the key."""
-
-
-_COMMANDS = (
-    serve,
-    settings,
-    openapi,
-    anonymize,
-    recover,
-    approve,
-    batch,
-    ray,
-    demo,
-    migrate,
-    tidy,
-    tenant,
-    token,
-    keys,
-    vault,
-    bundle,
-    train,
-    evaluate,
-    bench,
-    audit,
-)
-for command in _COMMANDS:
-    cli.add_command(command)
 
 
 def main() -> None:

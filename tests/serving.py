@@ -16,7 +16,7 @@ from uuid import UUID
 import httpx
 from sqlalchemy import Engine
 
-from service.assembly import Access, open_access
+from service.administration import Access, open_access
 from service.audit.stored import stored_log
 from service.datastore import migrate, open_database
 from service.records.store import RecordStore

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from service.assembly import open_books
+from service.administration import open_books
 from service.commands.expiry import Expiry
 from service.commands.instants import instant
 from service.commands.operator import operator

@@ -1,26 +1,10 @@
 """Reading photos and writing results."""
 
-import mimetypes
 import os
 import tempfile
 from pathlib import Path
-from typing import get_args
 
-from service.batch.names import format_of
 from service.errors import FileUnusable, ImageTooLarge
-from service.imaging import OutputFormat
-
-
-def format_named(out: Path) -> OutputFormat | None:
-    """The format that the name of an output asks for; None if it asks for none.
-
-    Raises:
-        FileUnusable: it asks for an image of a kind that is not written here.
-    """
-    kind, _, subtype = (mimetypes.guess_type(out.name, strict=False)[0] or "").partition("/")
-    if kind == "image" and subtype not in get_args(OutputFormat):
-        raise FileUnusable(f"{out.suffix} files are not written here: name the output .png, .jpg, .webp or .tiff")
-    return format_of(out)
 
 
 def read_file(path: Path, limit: int | None = None) -> bytes:

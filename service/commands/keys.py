@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from service.assembly import Custody, open_custody
+from service.administration import Custody, open_custody
 from service.commands.exits import REFUSED
 from service.commands.instants import instant
 from service.commands.operator import operator

@@ -1,12 +1,13 @@
 """``visard anonymize`` and ``visard recover``, for one file or a folder."""
 
 import json
+import mimetypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 from uuid import UUID
 
 import click
@@ -16,7 +17,7 @@ from service.assembly import open_parts
 from service.batch.names import format_of, result_name
 from service.batch.storage import Folder
 from service.commands.exits import FAULT, exit_code, worst
-from service.commands.files import distinct, format_named, read_file, write_file
+from service.commands.files import distinct, read_file, write_file
 from service.commands.operator import operator
 from service.commands.options import choice, json_option
 from service.core.solver import Progress
@@ -52,7 +53,7 @@ _tenant = click.option("--tenant", default="demo", show_default=True, help="Whos
 @json_option
 def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as_json: bool, **choices: Any) -> int:
     """Replace every face in PHOTO (a file or a folder) and write the result to OUT."""
-    asked = None if photo.is_dir() else format_named(out)
+    asked = None if photo.is_dir() else _format_named(out)
     request = AnonymizeRequest(
         format=cast(Any, format_ or asked or "same"), depth=cast(Any, int(depth)) if depth else None, **choices
     )
@@ -92,7 +93,7 @@ def recover(image: Path, out: Path, record: UUID | None, as_json: bool, **choice
 
     def one(source: Path, named: _Named, progress: Progress | None) -> Answer:
         lossless: OutputFormat = "tiff" if format_of(source) == "tiff" else "png"
-        wanted = lossless if image.is_dir() else format_named(out) or "png"
+        wanted = lossless if image.is_dir() else _format_named(out) or "png"
         if wanted not in ("png", "tiff"):
             raise FileUnusable("recovered images are lossless: name the output .png or .tiff")
         target = named(wanted)
@@ -182,3 +183,15 @@ def _timed(one: _One, source: Path, named: _Named, progress: Progress | None) ->
     started = time.perf_counter()
     answer = one(source, named, progress)
     return {**answer, "seconds": round(time.perf_counter() - started, 3)}
+
+
+def _format_named(out: Path) -> OutputFormat | None:
+    """The format that the name of an output asks for; None if it asks for none.
+
+    Raises:
+        FileUnusable: it asks for an image of a kind that is not written here.
+    """
+    kind, _, subtype = (mimetypes.guess_type(out.name, strict=False)[0] or "").partition("/")
+    if kind == "image" and subtype not in get_args(OutputFormat):
+        raise FileUnusable(f"{out.suffix} files are not written here: name the output .png, .jpg, .webp or .tiff")
+    return format_of(out)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from service.access.tenants import Tenant
-from service.assembly import open_access
+from service.administration import open_access
 from service.commands.expiry import Lifetime
 from service.commands.instants import instant
 from service.commands.options import choice, json_option

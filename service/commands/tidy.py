@@ -2,7 +2,7 @@
 
 import click
 
-from service.assembly import open_books
+from service.administration import open_books
 from service.operations.upkeep import tidy as tidy_up
 from service.settings import Settings
 

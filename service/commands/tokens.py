@@ -9,7 +9,7 @@ import click
 
 from service.access.principal import Scope
 from service.access.tokens import TokenInfo
-from service.assembly import open_access
+from service.administration import open_access
 from service.commands.expiry import Expiry
 from service.commands.instants import instant
 from service.commands.options import json_option

@@ -8,8 +8,8 @@ from service.access.approvals import Approval
 from service.audit.appending import NewEntry
 from service.audit.entry import Kind, Result, Value, instant
 from service.errors import ApprovalInvalid, Refused
+from service.operations.books import Books
 from service.operations.foreign import deny
-from service.operations.parts import Books
 from service.operations.verdict import verdict
 from service.plain_text import validated_text
 

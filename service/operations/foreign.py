@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from service.audit.appending import NewEntry
 from service.audit.entry import Kind
-from service.operations.parts import Books
+from service.operations.books import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

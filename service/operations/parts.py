@@ -1,6 +1,5 @@
 """What the operations work with; built once by the composition root."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,37 +12,10 @@ from service.engine import EngineRoom
 from service.faces.detection import Detector
 from service.imaging import Limits
 from service.keys.provider import KeyProvider
+from service.operations.books import Afterwards, at_once
 from service.operations.phases import NOBODY, Observer
 from service.records.store import RecordStore
 from service.weights.bundles import Bundles
-
-Afterwards = Callable[[Callable[[], None]], None]
-"""Runs what must not be waited for by the caller."""
-
-
-class Books(Protocol):
-    """What a verb needs that touches no image: the tables, and the audit log."""
-
-    @property
-    def approvals(self) -> ApprovalStore:
-        """What was approved."""
-
-    @property
-    def records(self) -> RecordStore:
-        """What may be recovered."""
-
-    @property
-    def audit(self) -> AuditLog:
-        """What was done."""
-
-    @property
-    def afterwards(self) -> Afterwards:
-        """Where nobody waits it may run at once."""
-
-
-def at_once(call: Callable[[], None]) -> None:
-    """Run it now, as nobody waits."""
-    call()
 
 
 class Studio(Protocol):

@@ -20,9 +20,9 @@ from PIL import Image
 
 from service.access.principal import Scope
 from service.access.tokens import TokenStore
+from service.administration import open_access
 from service.api import Desk
 from service.app import create_app
-from service.assembly import open_access
 from service.settings import Settings
 from tests.audit.ledger import bodies
 from tests.files import encoded

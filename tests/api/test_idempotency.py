@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select
 
+from service.administration import open_access
 from service.api.multipart import Form
 from service.api.once import digest_of
 from service.app import create_app
-from service.assembly import open_access
 from service.database.engine import transaction
 from service.database.tables import records, replays
 from service.errors import DatabaseUnavailable, RequestInProgress

@@ -17,9 +17,9 @@ from sqlalchemy import text
 
 from service.access.principal import Scope
 from service.access.tokens import TokenStore
+from service.administration import open_access
 from service.api.readiness import Readiness
 from service.app import create_app
-from service.assembly import open_access
 from service.database.engine import transaction
 from service.errors import AddressUnusable
 from service.metrics import Metrics

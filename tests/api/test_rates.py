@@ -13,8 +13,8 @@ import pytest
 
 from service.access.principal import Principal, Scope
 from service.access.quota import Quota
+from service.administration import open_access
 from service.api.refusals import Refusals
-from service.assembly import open_access
 from service.audit.entry import RecoveryAttempt
 from service.errors import DatabaseUnavailable, RateExceeded
 from service.settings import Settings

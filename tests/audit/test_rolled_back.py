@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from service.assembly import open_audit, open_audit_of_service
+from service.administration import open_audit, open_audit_of_service
 from service.audit.checkpoint import SignedCheckpoint
 from service.audit.continuity import StoredHistory
 from service.audit.log import AuditLog

@@ -14,7 +14,7 @@ import pytest
 from service import cli
 from service.access.principal import Principal, Scope
 from service.access.refusal import TokenRefused
-from service.assembly import Access, open_access
+from service.administration import Access, open_access
 from service.errors import KeyDestroyed
 from service.settings import Settings
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
-from service.assembly import open_custody
+from service.administration import open_custody
 from service.commands.keys import keys as keys_command
 from service.commands.operator import operator
 from service.custodian import Custodian

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.access.principal import Scope
+from service.administration import open_access
 from service.app import create_app
-from service.assembly import open_access
 from service.faces.detection import Detection
 from service.settings import Settings
 from tests.api.conftest import TENANT, Service, close

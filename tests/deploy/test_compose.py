@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from service.cli import cli
+from service.cli import COMMANDS
 from service.settings import Settings
 from tests.deploy.manifests import (
     COMPOSE,
@@ -113,7 +113,7 @@ def test_what_asks_for_its_health_knows_its_port() -> None:
 
 @pytest.mark.parametrize("name", _OWN)
 def test_commands_exist(name: str) -> None:
-    assert all(word in cli.commands for word in SERVICES[name].get("command", [])[:1])
+    assert all(word in COMMANDS for word in SERVICES[name].get("command", [])[:1])
 
 
 def test_only_the_service_itself_is_reached_from_outside_its_networks() -> None:

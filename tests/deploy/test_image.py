@@ -8,7 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from service.cli import cli
+from service.cli import COMMANDS
 from tests.deploy.manifests import COMPOSE, DOCKERFILE, ROOT, final_stage
 
 _PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -51,7 +51,7 @@ def test_the_image_runs_a_command_of_visard() -> None:
     (program,) = json.loads(re.findall(r"^ENTRYPOINT (.*)$", final_stage(), re.MULTILINE)[0])
     (command,) = json.loads(re.findall(r"^CMD (.*)$", final_stage(), re.MULTILINE)[0])
     assert program in _PROJECT["scripts"]
-    assert command in cli.commands
+    assert command in COMMANDS
 
 
 def test_the_final_image_is_not_roots_and_has_no_tools_to_build_with() -> None:

@@ -80,5 +80,8 @@ def parse(words: list[str], *, whole: bool) -> None:
 def options(command: click.Command = cli) -> set[str]:
     """All options there are, of all commands."""
     own = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    below = command.commands.values() if isinstance(command, click.Group) else ()
+    below: list[click.Command] = []
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        below = [found for name in command.list_commands(context) if (found := command.get_command(context, name))]
     return own.union(*map(options, below)) | {"--help"}

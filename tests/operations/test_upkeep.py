@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from service.access.approvals import Approval
-from service.assembly import open_books
+from service.administration import open_books
 from service.audit.entry import RecoveryAttempt
 from service.database.engine import transaction
 from service.database.tables import audit_heads

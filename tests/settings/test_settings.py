@@ -8,7 +8,7 @@ import pytest
 
 from service.access.principal import Scope
 from service.access.refusal import TokenRefused
-from service.assembly import open_access
+from service.administration import open_access
 from service.commands.settings import settings_table
 from service.environment import variable
 from service.errors import SettingsInvalid
