@@ -40,6 +40,9 @@ def read_archive(archive: Path) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(archive) as tar:
         for member in tar:
             wanted = is_photo(member.name) or is_pairs(member.name)
-            stream = tar.extractfile(member) if wanted else None
+            try:
+                stream = tar.extractfile(member) if wanted else None
+            except KeyError:
+                raise tarfile.ReadError("a link in it leads to what is not in it") from None
             if stream is not None:
                 yield member.name, stream.read()

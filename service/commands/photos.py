@@ -65,7 +65,7 @@ def anonymize(photo: Path, out: Path, format_: str | None, depth: str | None, as
         try:
             path = named(answer.format)
             write_file(path, answer.data)
-        except FileUnusable:
+        except BaseException:
             # Nobody has the image: nothing of its faces is to stay.
             if answer.record is not None:
                 parts.records.delete(request.tenant, answer.record)

@@ -58,9 +58,13 @@ def run_game(data: Path, parts: Parts, *, scenes: int, trials: int, seed: int, s
     """
     started = time.perf_counter()
     needed = APART * scenes
-    portraits = list(itertools.islice(_portraits(data, _SPARE * needed, seed, parts), needed))
+    most = _SPARE * needed
+    portraits = list(itertools.islice(_portraits(data, most, seed, parts), needed))
     if len(portraits) < needed:
-        raise NoFaces(f"{scenes} scenes need {needed} photos with a face, and there are {len(portraits)}")
+        raise NoFaces(
+            f"{scenes} scenes need {needed} photos with a face; {len(portraits)} were found among "
+            f"those of {most} people at most"
+        )
     parts.keys.create(TENANT)
     bundle = parts.bundles.default
     with tempfile.TemporaryDirectory(prefix="visard-game-") as folder:

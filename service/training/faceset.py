@@ -90,7 +90,7 @@ def load_face_set(sources: Sequence[PhotoSource], cache: Path, detector: Detecto
 
     Args:
         sources: of the photos.
-        cache: an ``.npz`` file, made on the first call.
+        cache: an ``.npz`` file, made by the first call that finds a face.
         detector: finds the faces on the first call.
 
     Raises:
@@ -101,10 +101,9 @@ def load_face_set(sources: Sequence[PhotoSource], cache: Path, detector: Detecto
         _detect_all(files, cache, detector)
     with np.load(cache) as found:
         names, boxes, landmarks = found["names"].tolist(), found["boxes"], found["landmarks"]
-    if not names:
-        raise BadInput("no photo with a face was found in the training data")
-    if not files.keys() >= set(names):
-        raise BadInput("the run was begun on other photos: some of its faces are in none of these")
+        begun_on = set(found["photos"].tolist())
+    if files.keys() != begun_on:
+        raise BadInput("the run was begun on other photos: name the same ones, or another folder for the run")
     folders = sorted({name.split("/")[0] for name in names})
     groups = np.array([folders.index(name.split("/")[0]) for name in names])
     return FaceSet(names, [files[name] for name in names], boxes, landmarks, groups)
@@ -142,8 +141,11 @@ def _detect_all(files: dict[str, bytes], cache: Path, detector: Detector) -> Non
             names.append(name)
             boxes.append(best.box)
             landmarks.append(best.landmarks)
+    if not names:
+        raise BadInput("no photo with a face was found in the training data")
     cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, names=np.array(names), boxes=np.array(boxes), landmarks=np.array(landmarks))
+    read = np.array(list(files))
+    np.savez(cache, photos=read, names=np.array(names), boxes=np.array(boxes), landmarks=np.array(landmarks))
 
 
 def _area(box: tuple[float, float, float, float]) -> float:

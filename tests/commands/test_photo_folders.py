@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import create_engine, text
 
+from service.errors import FilesUnavailable
 from service.operations.anonymize import anonymize
 from tests.commands.visard import visard
 
@@ -86,6 +87,19 @@ def test_a_failure_nobody_foresaw_is_one_photos_and_its_text_is_not_shown(
     assert "1 photos done, 1 failed" in said.out
     assert "RuntimeError" in said.err
     assert "secret" not in said.out + said.err
+
+
+def test_no_record_stays_of_a_result_that_could_not_be_named(
+    folder: Path, portrait: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(portrait).save(folder / "a.bmp")
+
+    def fails(*_: object) -> bool:
+        raise FilesUnavailable("the folder does not answer")
+
+    monkeypatch.setattr("service.commands.photos.Folder.has", fails)
+    assert visard("anonymize", folder, folder.parent / "out") == 1
+    assert records(folder.parent) == 0
 
 
 def test_what_is_no_file_is_one_photos_failure(

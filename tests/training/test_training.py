@@ -188,8 +188,27 @@ def test_photos_of_folders_and_archives_are_found_and_detections_kept(tmp_path: 
 
     again = load_face_set(sources, tmp_path / "faces.npz", never)
     assert np.array_equal(again.boxes, found.boxes)
-    with pytest.raises(BadInput, match="other photos"):
-        load_face_set(sources[1:], tmp_path / "faces.npz", never)
+    more = read_photos([source, beside, _archive(tmp_path / "more.tar", {"more/d.jpg": photo})])
+    for others in (sources[1:], more):
+        with pytest.raises(BadInput, match="other photos"):
+            load_face_set(others, tmp_path / "faces.npz", never)
+
+
+def test_photos_without_a_face_are_no_beginning_of_a_run(tmp_path: Path) -> None:
+    none = _archive(tmp_path / "none.tar", {"a.jpg": _jpeg(np.full((64, 64, 3), 80, np.uint8))})
+    some = _archive(tmp_path / "some.tar", {"b.jpg": _jpeg(np.ascontiguousarray(astronaut()[20:240, 120:320]))})
+    with pytest.raises(BadInput, match="no photo with a face"):
+        load_face_set(read_photos([none]), tmp_path / "faces.npz", CenterFaceDetector())
+    assert load_face_set(read_photos([some]), tmp_path / "faces.npz", CenterFaceDetector()).names == ["b.jpg"]
+
+
+def test_an_archive_with_a_link_to_what_is_not_in_it_cannot_be_read(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "links.tar", "w") as archive:
+        entry = tarfile.TarInfo("a.jpg")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "elsewhere.jpg"
+        archive.addfile(entry)
+    with pytest.raises(FileUnusable, match="cannot be read"):
+        read_photos([tmp_path / "links.tar"])
 
 
 def test_photos_for_evaluation_are_not_trained_on(tmp_path: Path) -> None:
