@@ -31,7 +31,7 @@ def extend(connection: Connection, tenant: str, origin: str, body: bytes, signer
     """Add a leaf to the tenant's tree and sign it, in a transaction that writes; others wait until it ends.
 
     Raises:
-        AuditTampered: the stored head is not one that this key signed.
+        AuditTampered: the stored head is not one that this key signed; or there is none, and all others are another's.
         Unavailable: the signer does not answer.
     """
     tree = _locked_tree(connection, tenant, origin, signer)
@@ -63,10 +63,25 @@ def _locked_tree(connection: Connection, tenant: str, origin: str, signer: Signe
     query = select(head.size, head.edge, head.checkpoint).where(head.tenant == tenant).with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
+        _require_own(connection, signer.public_key)
         # A row that does not exist cannot be locked: two first entries at once must meet at one.
         _plant(connection, tenant, origin, signer)
         row = connection.execute(query).one()
     return _opened(row.size, row.edge, row.checkpoint, origin, signer.public_key)
+
+
+def _require_own(connection: Connection, public_key: bytes) -> None:
+    """Whoever begins a log decides whose key it takes: no command whose settings are not the service's."""
+    others = [note for _, note in newest(connection)]
+    if others and not any(_is_signed_by(public_key, note) for note in others):
+        raise AuditTampered("another key signs the audit logs of this database: is VISARD_AUDIT_SIGNER the service's?")
+
+
+def _is_signed_by(public_key: bytes, note: str) -> bool:
+    try:
+        return SignedCheckpoint.parse(note).signed_by(public_key)
+    except (ValueError, CheckpointInvalid):
+        return False
 
 
 def _plant(connection: Connection, tenant: str, origin: str, signer: Signer) -> None:

@@ -253,6 +253,18 @@ def test_nothing_is_signed_on_top_of_a_tree_of_someone_else(
         assert len(connection.execute(audit_entries.select()).all()) == 4
 
 
+def test_a_log_is_not_begun_under_another_key_than_the_others(log: AuditLog, database: Engine) -> None:
+    log.append("acme", Kind.APPROVAL, uuid4(), {}, TIME)
+    with pytest.raises(AuditTampered, match="another key"):
+        AuditLog(database, THIEF).append("hospital", Kind.APPROVAL, uuid4(), {}, TIME)
+    # One damaged log of many keeps nobody from beginning another.
+    log.append("city", Kind.APPROVAL, uuid4(), {}, TIME)
+    with transaction(database) as connection:
+        connection.execute(update(audit_heads).where(audit_heads.c.tenant == "acme").values(checkpoint="none"))
+    log.append("hospital", Kind.APPROVAL, uuid4(), {}, TIME)
+    assert [len(entries(database, tenant)) for tenant in ("acme", "city", "hospital")] == [1, 1, 1]
+
+
 def test_every_checkpoint_leaves_the_database(database: Engine, tmp_path: Path) -> None:
     log = AuditLog(database, SIGNER, FileShipper(tmp_path / "outside", StoredHistory(database)))
     made = attempt()
