@@ -77,5 +77,5 @@ prometheus:
 	@command -v promtool >/dev/null && command -v prometheus >/dev/null || .ci/packages Prometheus prometheus
 
 clean:
-	rm -rf $(VENV) build dist .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist demo .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find service migrations tests -name __pycache__ -type d -exec rm -rf {} +

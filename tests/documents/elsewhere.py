@@ -4,7 +4,7 @@ RUN_BY = {
     "make demo": ("tests/commands/test_command_line.py", "test_demo_writes_everything"),
     "make test": (".ci/run", "make test"),
     "pip install torch==2.13.0 && pip install .": ("Makefile", "pip install"),
-    "pip install 'visard[eval]'": ("Makefile", "-e '.[dev]'"),
+    "pip install '.[eval]'": ("Makefile", "-e '.[dev]'"),
     "visard bench --clients 8 --requests 24 --mix 1,1,3": ("tests/evaluation/test_bench.py", "test_what_is_counted"),
     "visard evaluate realism --data PHOTOS --out realism --limit 200 --reference 500": (
         "tests/evaluation/test_command.py",
@@ -15,9 +15,13 @@ RUN_BY = {
         "tests/evaluation/test_lfw.py",
         "def test_another_number_of_lessons_trains_again_and_redefined_attacks_are_made_again",
     ),
-    "export VISARD_DATABASE_URL=postgresql+psycopg://visard@db.example/visard": (
+    "export VISARD_DATABASE_URL=postgresql+psycopg://visard_service@db.example/visard": (
         "tests/drills/conftest.py",
         "postgres_url",
+    ),
+    "export VISARD_KEYSTORE=vault VISARD_VAULT_ADDR=https://vault.example:8200": (
+        "tests/custody/conftest.py",
+        '"keystore": "vault"',
     ),
     "export VISARD_AUDIT_SIGNER=vault": ("tests/custody/test_signer.py", 'audit_signer="vault"'),
     "export VISARD_TOKEN_PEPPER_FILE=/run/secrets/visard-pepper": ("tests/settings/test_settings.py", "_FILE"),
@@ -33,7 +37,7 @@ RUN_BY = {
         "tests/vault/fixtures.py",
         "VISARD_TEST_VAULT_ADDR",
     ),
-    "pip install 'visard[ray]'": ("pyproject.toml", '"visard[eval,otel,ray]"'),
+    "pip install '.[ray]'": ("pyproject.toml", '"visard[eval,otel,ray]"'),
     "export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=/run/secrets/ray-token RAY_USAGE_STATS_ENABLED=0": (
         "tests/cluster/ray_cluster.py",
         "RAY_AUTH_TOKEN",
@@ -52,7 +56,7 @@ RUN_BY = {
         'VISARD_ENGINE="ray"',
     ),
     "VISARD_DATABASE_URL_FILE=database-url VISARD_KEYSTORE=vault VISARD_VAULT_ADDR=https://vault.example:8200 "
-    "VISARD_VAULT_KV_MOUNT=visard-keys "
+    "VISARD_VAULT_KV_MOUNT=visard-keys VISARD_AUDIT_SIGNER=vault "
     "VISARD_VAULT_ROLE_ID=$(vault read -field=role_id auth/approle/role/visard-operator/role-id) "
     "VISARD_VAULT_SECRET_ID=$(vault write -f -field=secret_id auth/approle/role/visard-operator/secret-id) "
     "visard tenant create hospital": ("tests/keys/test_vault_page.py", '"deploy.md"'),

@@ -18,7 +18,7 @@ from PIL import Image
 from service.environment import secrets, variable
 from service.settings import Settings
 from service.training.config import TrainConfig
-from tests.deploy.manifests import SERVICES
+from tests.deploy.manifests import COMPOSE_FILE, SERVICES
 from tests.documents.commands import DOCUMENTS, ROOT, commands, mentions, options, parse
 from tests.documents.elsewhere import NEED_AN_ENGINE, NOT_HERE, RUN_BY, RUN_WHOLE
 from tests.ports import free_port
@@ -84,6 +84,7 @@ def test_what_is_mentioned_exists(document: str) -> None:
 def test_variables_that_are_named_are_settings(document: str) -> None:
     named = set(re.findall(r"\bVISARD_\w*[A-Z]\b", (ROOT / document).read_text()))
     known = set(map(variable, Settings.model_fields)) | {f"{variable(name)}_FILE" for name in secrets(Settings)}
+    known.update(re.findall(r"\$\{(VISARD_\w+)", COMPOSE_FILE.read_text()))
     assert {name for name in named if not name.startswith("VISARD_TEST_")} <= known
 
 

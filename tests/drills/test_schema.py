@@ -56,12 +56,16 @@ def fitting(embedded: Process, portrait: NDArray[np.uint8]) -> dict[str, Fitting
     recovered = embedded.post("/v1/recover", "all", made.content, reason="drill")
     assert recovered.status_code == 200
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    photo = {"image": st.sampled_from([encoded(portrait, kind) for kind in KINDS])}
+    wishes = {"coverage": st.sampled_from(("face", "head")), "metadata": st.sampled_from(("strip", "keep-safe"))}
     form = {"image": st.just(made.content), "reason": REASONS}
     optional = {"record": st.just(record), "case": REASONS, "fidelity": st.sampled_from(("best", "generative"))}
     approval = {"reason": REASONS, "expires": st.just(tomorrow)}
     of_record = st.fixed_dictionaries({**approval, "record": st.just(record)})
     in_case = st.fixed_dictionaries({**approval, "case": REASONS})
     return {
+        "detect": ("body", st.fixed_dictionaries(photo)),
+        "anonymize": ("body", st.fixed_dictionaries(photo, optional=wishes)),
         "recover": ("body", st.fixed_dictionaries(form, optional=optional)),
         "approve": ("body", of_record | in_case),
         "get_record": ("path_parameters", st.just({"id": record})),
