@@ -160,10 +160,10 @@ def _photos(folder: Path, portrait: NDArray[np.uint8]) -> None:
 
 
 def _tools(folder: Path) -> Path:
-    """``visard`` as it is here, with a denoiser that takes no time."""
+    """``visard`` as it is here."""
     tools = folder / "tools"
     tools.mkdir()
     visard = tools / "visard"
-    visard.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tests.analytic "$@"\n')
+    visard.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m service "$@"\n')
     visard.chmod(0o755)
     return tools
