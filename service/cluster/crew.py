@@ -98,7 +98,8 @@ class Worker:
             return str(error)
         except Exception as error:  # noqa: BLE001
             return f"no worker can be prepared ({type(error).__name__})"
-        self._studio = _Studio(detector, bundles, Engine(bundles), order.limits, order.max_faces)
+        engine = Engine(bundles, queue_limit=order.threads)
+        self._studio = _Studio(detector, bundles, engine, order.limits, order.max_faces)
         return None
 
     def answer(self) -> None:

@@ -90,9 +90,10 @@ def batch(
         options={name: getattr(request, name) for name in _OPTIONS},
     )
     with Manifest.open(path, heading) as opened, tqdm(desc=source, unit="photo", disable=None) as bar:
-        parts = open_parts(settings)
-        parts.keys.create(request.tenant)
         hands = threads or settings.operations
+        # None of them may be refused by an engine that has nobody else.
+        parts = open_parts(settings, queue_limit=hands)
+        parts.keys.create(request.tenant)
         with _crew(settings, ray, workers, hands, deadline, str(origin.local or source), request, parts) as crew:
             figures = Figures()
             shown = _Shown(bar, figures)

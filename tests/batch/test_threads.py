@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from service.batch import work
 from service.batch.work import Job, Outcome, Threads
 from service.errors import EngineUnavailable, KeysUnavailable
 from tests.batch.conftest import Bench
-from tests.batch.stubs import DRAWN
+from tests.batch.stubs import DRAWN, Crowd
+from tests.commands.visard import visard
 
 
 @pytest.fixture
@@ -79,3 +81,17 @@ def test_each_is_given_back_once_and_no_thread_stays(bench: Bench, becomes: Call
     crew = Threads(3, bench.source, None, bench.parts)  # type: ignore[arg-type]
     assert sorted(int(job.source) for job, _ in crew.work(_jobs(50))) == list(range(50))
     assert threading.active_count() == before
+
+
+def test_no_thread_is_refused_by_the_engine_of_the_run(
+    tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
+    crowd = Crowd(80)
+    monkeypatch.setattr(work, "carry_out", crowd.carry_out)
+    (tmp_path / "photos").mkdir()
+    for number in range(crowd.count):
+        (tmp_path / "photos" / f"{number}.png").touch()
+    assert visard("batch", tmp_path / "photos", tmp_path / "out", "--threads", crowd.count) == 0
+    assert not crowd.refused
