@@ -59,7 +59,8 @@ class Batch:
         Raises:
             Unavailable: keys, database, engine or files cannot be had; what was committed stays, and a new run goes on.
             Refused: the tenant's key cannot be had.
-            FileUnusable, ManifestUnusable: the source cannot be listed, or nothing can be written.
+            FileUnusable: the source cannot be listed, or nothing can be written.
+            ManifestUnusable: the note beside it is of something else.
         """
         self._take_back()
         todo = self._todo()
