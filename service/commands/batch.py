@@ -76,6 +76,8 @@ def batch(
     the same command again goes on where it stopped. Photos without faces are passed on; a photo that cannot be
     anonymized is a line in the manifest, and no reason to stop.
     """
+    if workers is not None and ray is None:
+        raise click.UsageError("--workers are of a cluster: give --ray, too")
     settings = Settings()
     if ray is not None and settings.engine == "ray":
         raise SettingsInvalid("--ray starts workers with engines of their own: unset VISARD_ENGINE")
