@@ -31,8 +31,11 @@ from service.weights.bundles import Bundles
 _QUEUE_LIMIT = 64
 
 
-def open_parts(settings: Settings) -> Parts:
+def open_parts(settings: Settings, queue_limit: int = _QUEUE_LIMIT) -> Parts:
     """What the verbs need: the database, the custodian of keys and weights.
+
+    Args:
+        queue_limit: requests that may wait for the engine.
 
     Raises:
         HomeUnusable: the home directory cannot be made or used.
@@ -44,7 +47,7 @@ def open_parts(settings: Settings) -> Parts:
     # What it opens ends with the process.
     signer = open_signer(settings, ExitStack())
     bundles = Bundles.open(settings.weights, settings.device)
-    engine = open_engine(settings, bundles)
+    engine = open_engine(settings, bundles, queue_limit)
     return assemble(settings, open_database(settings), open_keys(settings), signer, bundles, engine)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
 from uuid import UUID
 
-from service.errors import ManifestUnusable
+from service.errors import FilesUnavailable, ManifestUnusable
 from service.private_files import replace_durably
 
 Status = Literal["anonymized", "no-faces", "failed"]
@@ -112,8 +112,9 @@ class Manifest:
         """Read what there is, or begin a new one; a line that was cut off is removed.
 
         Raises:
-            ManifestUnusable: it cannot be read or written, is no manifest or one of something else, or another process
-                works on it.
+            ManifestUnusable: it cannot be opened, is no manifest or one of something else, or another process works on
+                it.
+            FilesUnavailable: it cannot be written now.
         """
         with ExitStack() as stack:
             try:
@@ -132,7 +133,7 @@ class Manifest:
         """Write down what is about to be committed.
 
         Raises:
-            ManifestUnusable: it cannot be written.
+            FilesUnavailable: it cannot be written now.
         """
         self._begin()
         text = json.dumps({**asdict(note), "record": str(note.record)})
@@ -142,7 +143,7 @@ class Manifest:
         """Nothing is being committed any more.
 
         Raises:
-            ManifestUnusable: the note cannot be removed.
+            FilesUnavailable: the note cannot be removed now.
         """
         self._written(lambda: self._note.unlink(missing_ok=True))
 
@@ -150,21 +151,24 @@ class Manifest:
         """Commit the result of a source.
 
         Raises:
-            ManifestUnusable: it cannot be written.
+            FilesUnavailable: it cannot be written now.
         """
         if line.source in self.done:
             raise ValueError("a source has one line")
         self._begin()
-        self._append({key: value for key, value in asdict(line).items() if value is not None})
+        self._append(_line({key: value for key, value in asdict(line).items() if value is not None}))
         self._finished(line.source, line.output, line.status)
 
     def _read(self) -> None:
         self._opened.seek(0)
-        end = 0
+        end, missing = 0, b""
         try:
             for raw in self._opened:
                 if not raw.endswith(b"\n"):
-                    break
+                    if not _is_whole(raw):
+                        break
+                    # Whoever removes a line may use an editor that leaves the last newline out.
+                    missing = b"\n"
                 end += len(raw)
                 line = json.loads(raw)
                 if not self._begun:
@@ -179,20 +183,20 @@ class Manifest:
         if self.unfinished and not self._begun:
             raise ManifestUnusable("the note beside the manifest is of another manifest: put that one back")
         self._opened.truncate(end)
-        self._opened.seek(0, os.SEEK_END)
+        self._append(missing)
 
     def _begin(self) -> None:
         if not self._begun:
-            self._append({"batch": asdict(self._heading)})
+            self._append(_line({"batch": asdict(self._heading)}))
             self._begun = True
 
-    def _append(self, line: dict[str, Any]) -> None:
-        text = json.dumps(line) + "\n"
-
+    def _append(self, data: bytes) -> None:
         def append() -> None:
-            # In one call, at the end of the file: a line is there or it is not, or it is cut off and has no end.
-            self._opened.write(text.encode())
-            self._opened.flush()
+            # At the end of the file: a line is there or it is not, or it is cut off and has no end. Without a buffer:
+            # closing it would try once more what has failed.
+            left = data
+            while left:
+                left = left[os.write(self._opened.fileno(), left) :]
             os.fsync(self._opened.fileno())
 
         self._written(append)
@@ -209,7 +213,20 @@ class Manifest:
         try:
             write()
         except OSError as error:
-            raise ManifestUnusable("the manifest cannot be written") from error
+            raise FilesUnavailable("the manifest cannot be written") from error
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    return f"{json.dumps(content)}\n".encode()
+
+
+def _is_whole(raw: bytes) -> bool:
+    """Of a line without a newline: whether nothing else of it is missing."""
+    try:
+        json.loads(raw)
+    except ValueError:
+        return False
+    return True
 
 
 def _note_in(path: Path) -> Note | None:

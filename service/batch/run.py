@@ -59,7 +59,8 @@ class Batch:
         Raises:
             Unavailable: keys, database, engine or files cannot be had; what was committed stays, and a new run goes on.
             Refused: the tenant's key cannot be had.
-            FileUnusable, ManifestUnusable: the source cannot be listed, or nothing can be written.
+            FileUnusable: the source cannot be listed or holds no photo, or nothing can be written.
+            ManifestUnusable: the note beside it is of something else.
         """
         self._take_back()
         todo = self._todo()
@@ -144,11 +145,15 @@ class Batch:
         return any(isinstance(outcome, Drawn) and outcome.answer.faces for outcome in tried)
 
     def _todo(self) -> Iterator[str]:
+        name = None
         for name in self.source.photos(self._skip):
             if name in self.manifest.done:
                 self.figures.skipped += 1
             else:
                 yield name
+        if name is None and not self.figures.unlisted:
+            # What is mounted there may be away: a run that does nothing is not to look like one that is done.
+            raise FileUnusable("there are no photos in the source")
 
     def _skip(self, folder: str, error: VisardError) -> None:
         self.figures.unlisted += 1

@@ -211,7 +211,7 @@ class Folder:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there.
+        """Remove a file, if it is there: none has a name that none can have.
 
         Raises:
             FileUnusable: it must not be removed.
@@ -224,6 +224,8 @@ class Folder:
             with suppress(FileNotFoundError):
                 self.files.rm_file(self._path(name))
         except Exception as error:
+            if self.local is None and _is_of_its_name(error):
+                return
             raise _said(error, "a file cannot be removed") from error
 
     def _place(self) -> str:
@@ -272,13 +274,16 @@ def _address(url: str, root: str) -> str:
 
 def _not_written(error: Exception, name: str) -> VisardError:
     """Of an object store: it refuses this name, or nothing can be written there now."""
-    of_its_name = isinstance(error, _OF_A_NAME) or getattr(error, "errno", None) in _NUMBERS_OF_A_NAME
-    if of_its_name:
+    if _is_of_its_name(error):
         return NameUnusable("the destination takes no result of this name")
     if isinstance(error, PermissionError):
         # Whose credentials have expired hears no other.
         return FilesUnavailable(f"{name} cannot be written ({type(error).__name__})")
     return _said(error, f"{name} cannot be written")
+
+
+def _is_of_its_name(error: Exception) -> bool:
+    return isinstance(error, _OF_A_NAME) or getattr(error, "errno", None) in _NUMBERS_OF_A_NAME
 
 
 def _said(error: Exception, message: str) -> VisardError:

@@ -17,7 +17,7 @@ from service.operations.keeping import NewImage
 from service.operations.parts import Studio
 
 DEADLINE_S = 3600.0
-"""For one image: many faces take minutes on a processor."""
+"""For one image, its time in a queue not counted: many faces take minutes on a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Threads:
 
         Args:
             threads: images at a time.
-            deadline_s: for one image.
+            deadline_s: for one image, from when a thread takes it.
         """
         self._threads = threads
         self._source = source
@@ -159,29 +159,32 @@ class Threads:
         # One more than there are threads: none waits while a result is committed.
         window = at_once or self._threads + 1
         given: SimpleQueue[Job | None] = SimpleQueue()
-        done: SimpleQueue[tuple[Job, Outcome]] = SimpleQueue()
-        hands = [Thread(target=self._work, args=(given, done), daemon=True) for _ in range(self._threads)]
+        told: SimpleQueue[tuple[Job, float | Outcome]] = SimpleQueue()
+        hands = [Thread(target=self._work, args=(given, told), daemon=True) for _ in range(self._threads)]
+        under_way = 0
         since: dict[str, float] = {}
         try:
             for hand in hands:
                 hand.start()
             while True:
-                for job in supply.take(window - len(since)):
-                    since[job.source] = time.monotonic()
+                for job in supply.take(window - under_way):
+                    under_way += 1
                     given.put(job)
-                if not since:
+                if not under_way:
                     supply.end()
                     return
-                # The first one is the oldest.
-                source, began = next(iter(since.items()))
                 try:
-                    job, outcome = done.get(timeout=max(0.0, began + self._deadline_s - time.monotonic()))
+                    job, news = told.get(timeout=self._left_s(since))
                 except Empty:
                     # Nothing ends a thread: it is left behind.
                     hands.clear()
-                    raise EngineUnavailable(f"{source} is not done after {self._deadline_s:g} s") from None
+                    raise EngineUnavailable(f"{next(iter(since))} is not done after {self._deadline_s:g} s") from None
+                if isinstance(news, float):
+                    since[job.source] = news
+                    continue
+                under_way -= 1
                 del since[job.source]
-                yield job, outcome
+                yield job, news
         finally:
             with suppress(Empty):
                 while True:
@@ -191,6 +194,13 @@ class Threads:
             for hand in hands:
                 hand.join()
 
-    def _work(self, given: "SimpleQueue[Job | None]", done: "SimpleQueue[tuple[Job, Outcome]]") -> None:
+    def _left_s(self, since: dict[str, float]) -> float | None:
+        """How long the image that was begun first may still take; None if there is none: soon one will be."""
+        began = next(iter(since.values()), None)
+        return None if began is None else max(0.0, began + self._deadline_s - time.monotonic())
+
+    def _work(self, given: "SimpleQueue[Job | None]", told: "SimpleQueue[tuple[Job, float | Outcome]]") -> None:
         while (job := given.get()) is not None:
-            done.put((job, carry_out(job, self._source, self._request, self._studio)))
+            # An image's time does not run while it waits for a thread.
+            told.put((job, time.monotonic()))
+            told.put((job, carry_out(job, self._source, self._request, self._studio)))

@@ -98,7 +98,8 @@ class Worker:
             return str(error)
         except Exception as error:  # noqa: BLE001
             return f"no worker can be prepared ({type(error).__name__})"
-        self._studio = _Studio(detector, bundles, Engine(bundles), order.limits, order.max_faces)
+        engine = Engine(bundles, queue_limit=order.threads)
+        self._studio = _Studio(detector, bundles, engine, order.limits, order.max_faces)
         return None
 
     def answer(self) -> None:
@@ -159,7 +160,7 @@ class RayCrew:
         running: dict[Any, _Call] = {}
         while True:
             # One is asked for while there is no worker: with nothing to do, none is waited for.
-            window = at_once or max(1, len(self._ready) * (self._order.threads + 1))
+            window = at_once or max(1, len(self._ready) * self._order.threads)
             waiting += supply.take(window - len(waiting) - len(running))
             if not waiting and not running:
                 supply.end()
@@ -237,10 +238,13 @@ class RayCrew:
             yield job, Lost() if reference == late else Lost(_STOPPED)
 
     def _least_busy(self, running: dict[Any, _Call]) -> Any:
-        """Who gets the next image; None if there is nobody."""
+        """Who gets the next image; None if there is nobody with a thread for it."""
         busy = Counter(call.worker for call in running.values())
         while self._ready:
             worker = min(self._ready, key=lambda worker: busy[worker])
+            # It would wait there, and its time would run: nobody tells when a thread takes it.
+            if busy[worker] >= self._order.threads:
+                return None
             # Who was idle may have died, and that would be taken for the image's fault.
             if busy[worker] or self._answers(worker):
                 return worker

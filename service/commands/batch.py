@@ -76,6 +76,8 @@ def batch(
     the same command again goes on where it stopped. Photos without faces are passed on; a photo that cannot be
     anonymized is a line in the manifest, and no reason to stop.
     """
+    if workers is not None and ray is None:
+        raise click.UsageError("--workers are of a cluster: give --ray, too")
     settings = Settings()
     if ray is not None and settings.engine == "ray":
         raise SettingsInvalid("--ray starts workers with engines of their own: unset VISARD_ENGINE")
@@ -90,9 +92,10 @@ def batch(
         options={name: getattr(request, name) for name in _OPTIONS},
     )
     with Manifest.open(path, heading) as opened, tqdm(desc=source, unit="photo", disable=None) as bar:
-        parts = open_parts(settings)
-        parts.keys.create(request.tenant)
         hands = threads or settings.operations
+        # None of them may be refused by an engine that has nobody else.
+        parts = open_parts(settings, queue_limit=hands)
+        parts.keys.create(request.tenant)
         with _crew(settings, ray, workers, hands, deadline, str(origin.local or source), request, parts) as crew:
             figures = Figures()
             shown = _Shown(bar, figures)

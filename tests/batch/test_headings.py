@@ -66,6 +66,17 @@ def test_one_that_does_not_say_what_it_is_of_is_refused(path: Path) -> None:
         raise AssertionError("unreachable")
 
 
+@pytest.mark.parametrize("lines", [1, 2])
+def test_a_last_line_without_its_newline_is_a_line(path: Path, lines: int) -> None:
+    whole = b"".join(path.read_bytes().splitlines(keepends=True)[:lines])
+    path.write_bytes(whole[:-1])
+    with Manifest.open(path, _HEADING) as opened:
+        assert opened.done == ({"a.png"} if lines == 2 else set())
+        opened.add(replace(_LINE, source="b.png"))
+    assert path.read_bytes().startswith(whole)
+    assert len(path.read_text().splitlines()) == lines + 1
+
+
 def test_nothing_is_written_before_there_is_a_line(tmp_path: Path) -> None:
     for heading in (_HEADING, replace(_HEADING, tenant="other")):
         with Manifest.open(tmp_path / "manifest.jsonl", heading):

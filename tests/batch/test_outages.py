@@ -1,6 +1,7 @@
 """A folder or store that is away for a moment is no failure of a photo."""
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem
 
 from service.batch import patience
+from service.batch.manifest import Line, Manifest
 from service.batch.storage import Folder
 from service.errors import FilesUnavailable, FileUnusable, Unavailable
 from tests.batch.conftest import EVERYTHING, Bench
@@ -140,6 +142,39 @@ def test_a_result_that_cannot_be_written_now_is_written_later(
         away.left = 3
         assert batch.run(crew).undone == 1
     bench.is_whole(EVERYTHING)
+
+
+def test_a_disk_that_is_full_is_an_outage_and_what_was_cut_off_is_written_again(
+    source: Path,
+    tmp_path: Path,
+    small_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
+    for photo in source.rglob("*.png"):
+        photo.write_bytes(b"")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    manifest = tmp_path / "out" / "manifest.jsonl"
+
+    def full(opened: Manifest, line: Line) -> None:
+        if opened.done:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (manifest.stat().st_size + 10, limits[1]))
+        real(opened, line)
+
+    real = Manifest.add
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Manifest, "add", full)
+            code = visard("batch", source, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 1
+    assert "visard: the manifest cannot be written\n" in capsys.readouterr().err
+    assert not manifest.read_bytes().endswith(b"\n")
+    assert visard("batch", source, tmp_path / "out") == 2
+    assert "2 failed, 1 done before" in capsys.readouterr().out
 
 
 def test_a_store_that_cannot_be_reached_is_no_store_that_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from service.batch.storage import Folder
 from tests.batch.conftest import Bench
+from tests.commands.visard import visard
 
 
 def test_what_is_no_file_is_not_opened(bench: Bench, source: Path) -> None:
@@ -52,3 +53,34 @@ def test_colons_in_a_path_lead_nowhere_else(prefix: str, tmp_path: Path, monkeyp
     assert (folder.local, [*folder.photos()]) == (path, ["a.png"])
     monkeypatch.chdir(tmp_path)
     assert Folder.open("2024::01").local == path
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_source_without_photos_is_a_mistake(
+    before: bool,
+    source: Path,
+    tmp_path: Path,
+    small_bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also where a manifest says that there were some: what is mounted there may be away."""
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
+    for photo in source.rglob("*.png"):
+        photo.write_bytes(b"")
+    if before:
+        assert visard("batch", source, tmp_path / "out") == 2
+        assert visard("batch", source, tmp_path / "out") == 0
+    for photo in source.rglob("*.png"):
+        photo.unlink()
+    capsys.readouterr()
+    assert visard("batch", source, tmp_path / "out", "--json") == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.splitlines()[-1]) == ("", "visard: there are no photos in the source")
+
+
+def test_workers_are_of_a_cluster(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert visard("batch", source, tmp_path / "out", "--workers", "2") == 2
+    assert "--ray" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

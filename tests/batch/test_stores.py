@@ -11,10 +11,11 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from service.batch import patience, run
+from service.batch.manifest import Manifest
 from service.batch.storage import Folder
 from service.errors import FilesUnavailable, FileUnusable, NameUnusable, VisardError
 from tests.batch.conftest import EVERYTHING, Bench
-from tests.batch.stubs import DRAWN, Played
+from tests.batch.stubs import DRAWN, Played, drawn_and_kept
 from tests.commands.visard import visard
 
 
@@ -59,19 +60,26 @@ def test_a_name_that_a_store_refuses_is_not_a_store_that_refuses(
 
 @pytest.mark.usefixtures("store")
 def test_one_name_that_a_store_refuses_is_one_photo(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = MemoryFileSystem.pipe_file
+    def refuse_one(operation: str) -> None:
+        real = getattr(MemoryFileSystem, operation)
 
-    def pipe(files: Any, path: str, *more: Any, **options: Any) -> None:
-        if path.endswith("b.png"):
-            raise OSError(errno.ENAMETOOLONG, "KeyTooLongError")
-        real(files, path, *more, **options)
+        def call(files: Any, path: str, *more: Any, **options: Any) -> None:
+            if path.endswith("b.png"):
+                raise OSError(errno.ENAMETOOLONG, "KeyTooLongError")
+            real(files, path, *more, **options)
 
-    monkeypatch.setattr(MemoryFileSystem, "pipe_file", pipe)
+        monkeypatch.setattr(MemoryFileSystem, operation, call)
+
+    refuse_one("pipe_file")
+    refuse_one("rm_file")
     bench.target = Folder.open("memory://bucket/out")
     with bench.batch() as (batch, _):
-        assert batch.run(Played(lambda *_: DRAWN)).failed == {"name-unusable": 1}
+        assert batch.run(Played(lambda *_: drawn_and_kept())).failed == {"name-unusable": 1}
     assert bench.lines["b.png"]["status"] == "failed"
     assert bench.target.has("a.png")
+    assert bench.records() == {line["record"].replace("-", "") for line in bench.lines.values() if "record" in line}
+    with Manifest.open(bench.manifest, bench.heading) as opened:
+        assert opened.unfinished is None
 
 
 @pytest.mark.usefixtures("store")

@@ -1,5 +1,6 @@
 """Ray, played in this process: what a crew asks of it, with workers that do what a test wants."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,11 +52,15 @@ class FakeRay:
         make: what a worker does, by its number.
         actors: all that were started.
         processors: that are free in the beginning.
+        now: its clock, in seconds: they pass while a call without end is waited for.
+        most: calls that a worker had at a time.
     """
 
     make: Callable[[int], Any]
     actors: list[Actor] = field(default_factory=list)
     processors: int = 2
+    now: float = 0.0
+    most: int = 0
 
     def available_resources(self) -> dict[str, float]:
         return {"CPU": float(self.processors)}
@@ -64,7 +69,10 @@ class FakeRay:
         return lambda _: _Kind(self)
 
     def wait(self, calls: list[Call], timeout: float) -> tuple[list[Call], list[Call]]:
+        self.most = max(self.most, *Counter(call.actor for call in calls).values())
         done = [call for call in calls if call.over][:1]
+        if not done:
+            self.now += timeout
         return done, [call for call in calls if call not in done]
 
     def get(self, call: Call, timeout: float | None = None) -> Any:

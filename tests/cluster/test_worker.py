@@ -1,6 +1,7 @@
 """What a worker of a batch asks itself before it says that it is ready."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from service.settings import Settings
 from service.tenancy import Policy
 from service.weights import bundles
 from service.weights.bundles import Bundles
+from tests.batch.stubs import DRAWN, Crowd
 from tests.small_bundle import write_small_bundle
 
 # Ray reads its environment when it is imported: late, and behind the tests that join a cluster.
@@ -96,3 +98,12 @@ def test_it_draws_what_this_process_would_with_the_same_keys(
     assert isinstance(here, Drawn) and isinstance(there, Drawn)
     assert len(here.answer.faces) == 1
     assert there.answer.data == here.answer.data
+
+
+def test_its_engine_refuses_none_of_its_threads(order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd(80)
+    monkeypatch.setattr("service.cluster.crew.carry_out", crowd.carry_out)
+    worker = _worker(replace(order, threads=crowd.count))
+    assert worker.prepare() is None
+    with ThreadPoolExecutor(crowd.count) as pool:
+        assert set(pool.map(worker.carry_out, [None] * crowd.count)) == {DRAWN}

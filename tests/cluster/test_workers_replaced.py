@@ -1,7 +1,8 @@
 """Which workers a crew keeps, and whose fault it is when one has to go; with a Ray that is played."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -18,9 +19,11 @@ pytestmark = [pytest.mark.xdist_group("ray"), pytest.mark.filterwarnings("ignore
 
 _DRAWN = Drawn(Anonymized(b"", "png", uuid4(), (cast(Any, "a face"),)), None, b"")
 _BROKEN = Lost("the device fails", broken=True)
+_DEADLINE_S = 60
+_COMMIT_S = 25
 
 
-def _crew() -> Any:
+def _crew(threads: int = 1) -> Any:
     from service.cluster import crew
 
     order = crew.Order(
@@ -31,10 +34,10 @@ def _crew() -> Any:
         device="cpu",
         limits=Limits(),
         max_faces=None,
-        threads=1,
+        threads=threads,
         guarded=True,
     )
-    return crew.RayCrew(order, None, 60)
+    return crew.RayCrew(order, None, _DEADLINE_S)
 
 
 def _dies() -> Outcome:
@@ -96,13 +99,27 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> FakeRay:
     """One worker at a time; a test says what they do."""
     made = FakeRay(lambda _: Well(), processors=1)
     monkeypatch.setattr("service.cluster.crew.ray", made)
+    monkeypatch.setattr("service.cluster.crew.time", SimpleNamespace(monotonic=lambda: made.now))
     monkeypatch.setattr("service.cluster.crew.require_safe", lambda _: None)
     return made
 
 
-def _works(jobs: Iterator[str] | list[str], at_once: int | None = None) -> list[tuple[str, Outcome]]:
-    made = _crew()
-    return [(job.source, done) for job, done in made.work((Job(name, cast(Any, None)) for name in jobs), at_once)]
+def _jobs(names: Iterable[str]) -> Iterator[Job]:
+    return (Job(name, cast(Any, None)) for name in names)
+
+
+def _works(names: Iterable[str], at_once: int | None = None, threads: int = 1) -> list[tuple[str, Outcome]]:
+    return [(job.source, done) for job, done in _crew(threads).work(_jobs(names), at_once)]
+
+
+def _works_slowly(ray: FakeRay, names: Iterable[str]) -> dict[str, Outcome]:
+    """With a caller that is busy with each result for a while."""
+    outcomes = {}
+    for job, outcome in _crew().work(_jobs(names)):
+        outcomes[job.source] = outcome
+        if outcome == _DRAWN:
+            ray.now += _COMMIT_S
+    return outcomes
 
 
 def _first(ray: FakeRay, *kinds: type[Well]) -> None:
@@ -112,7 +129,7 @@ def _first(ray: FakeRay, *kinds: type[Well]) -> None:
 
 def test_a_worker_whose_device_is_broken_is_replaced_and_gets_nothing_more(ray: FakeRay) -> None:
     _first(ray, Broken)
-    outcomes = dict(_works(list("abcdef")))
+    outcomes = dict(_works("abcdef", threads=2))
     assert [len(actor.inside.got) for actor in ray.actors] == [1, 4]
     assert not ray.actors[0].alive
     # Two were with it: one was tried, the other one is no reason to suspect anything.
@@ -157,7 +174,7 @@ def test_who_draws_in_between_is_replaced_again_and_again(ray: FakeRay) -> None:
 
 def test_a_death_is_the_images_and_its_worker_is_replaced_once(ray: FakeRay) -> None:
     _first(ray, Dies)
-    outcomes = dict(_works(list("abcd")))
+    outcomes = dict(_works("abcd", threads=2))
     assert [outcomes[name] for name in "ab"] == [Lost(), Lost()]
     assert [outcomes[name] for name in "cd"] == [_DRAWN, _DRAWN]
     assert len(ray.actors) == 2
@@ -171,11 +188,41 @@ def test_an_image_is_not_given_to_a_worker_that_died_before(ray: FakeRay) -> Non
 
 def test_an_image_without_end_loses_its_worker(ray: FakeRay) -> None:
     _first(ray, Endless)
-    outcomes = dict(_works(list("abcd")))
-    suspected = [name for name, outcome in outcomes.items() if outcome == Lost()]
-    assert len(suspected) == 1
+    outcomes = dict(_works("abcd", threads=2))
+    # Two were with it: the one that had its time is suspected, the other one is not.
+    lost = [outcome for outcome in outcomes.values() if isinstance(outcome, Lost)]
+    assert len(lost) == 2 and Lost() in lost and any(outcome.reason for outcome in lost)
     assert list(outcomes.values()).count(_DRAWN) == 2
     assert [actor.alive for actor in ray.actors] == [False, True]
+    assert ray.now == _DEADLINE_S
+
+
+def test_an_image_has_its_time_from_when_a_worker_gets_it(ray: FakeRay) -> None:
+    class Stuck(Well):
+        @property
+        def carry_out_is_endless(self) -> bool:
+            return bool(self.got)
+
+    _first(ray, Stuck)
+    assert _works_slowly(ray, "ab") == {"a": _DRAWN, "b": Lost()}
+    assert ray.now == _COMMIT_S + _DEADLINE_S
+
+
+def test_the_time_of_an_image_passes_while_others_are_done(ray: FakeRay) -> None:
+    ray.processors = 2
+    _first(ray, Endless)
+    assert _works_slowly(ray, "abc") == {"a": Lost(), "b": _DRAWN, "c": _DRAWN}
+    assert ray.now == _DEADLINE_S
+
+
+def test_a_worker_gets_no_more_than_it_has_threads_for(ray: FakeRay) -> None:
+    ray.processors = 2
+    made = _crew(threads=2)
+    for names in ("abcd", "efgh"):
+        assert [done for _, done in made.work(_jobs(names))] == [_DRAWN] * 4
+        # It dies between two rounds: the other one is not to get its share.
+        ray.actors[0].inside.answer = _dies
+    assert (ray.most, len(ray.actors)) == (2, 3)
 
 
 def test_what_runs_is_finished_before_an_error_of_who_gives_out_the_work_is_raised(ray: FakeRay) -> None:
@@ -186,7 +233,7 @@ def test_what_runs_is_finished_before_an_error_of_who_gives_out_the_work_is_rais
     done: list[str] = []
     made = _crew()
     with pytest.raises(KeysUnavailable):
-        done.extend(job.source for job, _ in made.work(Job(name, cast(Any, None)) for name in jobs()))
+        done.extend(job.source for job, _ in made.work(_jobs(jobs())))
     assert sorted(done) == ["a", "b"]
 
 
