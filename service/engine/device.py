@@ -13,6 +13,8 @@ from service.errors import CallerGone, EngineBusy, EngineClosed
 
 _HOPELESS = 5
 """Evaluations of which nothing came, one after the other."""
+_RESTS_S = 180.0
+"""Before it is tried again: longer than a replica takes to be replaced, or an alert to be sent."""
 _HANGS_S = 120.0
 """No evaluation takes so long: eight faces of the largest network, on one core, take some ten seconds."""
 
@@ -34,6 +36,7 @@ class Device:
         self._thread: threading.Thread | None = None
         self._closed = False
         self._in_vain = 0
+        self._failed_at = 0.0
         self._evaluating_since: float | None = None
 
     @property
@@ -46,13 +49,14 @@ class Device:
     def alive(self) -> bool:
         """Whether new requests have a chance: not closed, and the last ``_HOPELESS`` evaluations did not all fail.
 
-        Some faults of a device never end. What is asked of it nevertheless is tried, and shows when it works again; an
-        evaluation that hangs may end, too.
+        Some faults of a device never end, others do, and where nobody is sent who asks, nothing would show it: once it
+        has rested it is to be tried again, and one more failure is enough. An evaluation that hangs may end, too.
         """
         runs = self._thread is None or self._thread.is_alive()
         since = self._evaluating_since
         hangs = since is not None and time.monotonic() - since > _HANGS_S
-        return runs and not hangs and not self._closed and self._in_vain < _HOPELESS
+        hopeless = self._in_vain >= _HOPELESS and time.monotonic() - self._failed_at < _RESTS_S
+        return runs and not hangs and not self._closed and not hopeless
 
     def submit(self, request: Request) -> None:
         """Queue a request; its ``result`` is resolved whatever happens.
@@ -104,6 +108,8 @@ class Device:
                     batch.fail(error)
                     worked = False
                 self._evaluating_since = None
+                if not worked:
+                    self._failed_at = time.monotonic()
                 self._in_vain = 0 if worked else self._in_vain + 1
 
     def _next(self) -> Batch | None:

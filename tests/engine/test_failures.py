@@ -2,12 +2,14 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import torch
 
 from service.engine import Engine, FaceTask
+from service.engine.device import _RESTS_S
 from tests.engine.conftest import hold, queue
 from tests.engine.devices import DIGEST, EVALUATIONS, PATIENCE_S, PLAN, Broken, Networks, faces
 from tests.waiting import until
@@ -85,6 +87,22 @@ def test_an_engine_that_does_nothing_right_is_not_alive_until_it_does(networks: 
         until(lambda: not engine.alive)
         engine.anonymize(DIGEST, PLAN, faces(1))
         assert engine.alive
+
+
+def test_a_device_that_has_rested_is_to_be_tried_again_and_fails_once(
+    networks: Networks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("service.engine.device.time", SimpleNamespace(monotonic=lambda: now[0]))
+    bad = faces(1, poisoned=True)
+    with Engine(networks) as engine:
+        for _ in range(5):
+            _fail(engine, bad)
+        until(lambda: not engine.alive)
+        now[0] += _RESTS_S + 1
+        assert engine.alive
+        _fail(engine, bad)
+        until(lambda: not engine.alive)
 
 
 def test_callers_at_fault_do_not_count(networks: Networks) -> None:
