@@ -9,6 +9,7 @@ Pixels never coded, or resized since, vote for every start alike.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -86,14 +87,31 @@ def coding_grid_of(pixels: NDArray[Any], near: Sequence[Box] = ()) -> CodingGrid
 
 
 def _tiles(pixels: NDArray[Any], boxes: Sequence[Box]) -> Iterator[Plane]:
-    """YCbCr of the tiles on and around the boxes, but for plain ones; always in the same order."""
-    down, across = (-(-max(side - _AROUND, 0) // _TILE) for side in pixels.shape[:2])
-    wanted = np.zeros((down, across), np.bool_)
-    for left, top, right, bottom in boxes:
-        grow_x, grow_y = (right - left) / 2, (bottom - top) / 2
-        wanted[_span(top - grow_y, bottom + grow_y), _span(left - grow_x, right + grow_x)] = True
+    """YCbCr of the tiles on and around the boxes, of each box in turn, but for plain ones; always in the same order."""
+    drawn = np.zeros([-(-max(side - _AROUND, 0) // _TILE) for side in pixels.shape[:2]], np.bool_)
+    # In turn, since a large face has many tiles, and one beside it, of another JPEG, few.
+    turns = deque(_tiles_around(box, pixels, drawn) for box in boxes)
+    while turns:
+        tile = next(turns[0], None)
+        if tile is None:
+            turns.popleft()
+        else:
+            yield tile
+            turns.rotate(-1)
+
+
+def _tiles_around(box: Box, pixels: NDArray[Any], drawn: NDArray[np.bool_]) -> Iterator[Plane]:
+    """Those of one box that are not ``drawn``, which is (rows, columns) of tiles and kept up to date."""
+    left, top, right, bottom = box
+    grow_x, grow_y = (right - left) / 2, (bottom - top) / 2
+    wanted = np.zeros_like(drawn)
+    wanted[_span(top - grow_y, bottom + grow_y), _span(left - grow_x, right + grow_x)] = True
     side = _TILE + _AROUND
-    for y, x in np.random.default_rng(0).permutation(np.argwhere(wanted) * _TILE):
+    for row, column in np.random.default_rng(0).permutation(np.argwhere(wanted)):
+        if drawn[row, column]:
+            continue
+        drawn[row, column] = True
+        y, x = row * _TILE, column * _TILE
         tile = pixels[y : y + side, x : x + side]
         if tile.min() < tile.max():
             yield tile @ _YCC.T

@@ -93,6 +93,16 @@ def test_of_several_jpegs_the_one_around_the_boxes_counts():
     assert coding_grid_of(collage) == ANY_START
 
 
+def test_of_several_jpegs_that_of_a_small_face_beside_a_large_one_counts():
+    """Around the large face are 24 times as many tiles as around the small one."""
+    collage = np.full((1200, 1500, 3), 255, np.uint8)
+    collage[:, :1200] = through_jpeg(resized(photo(240), 1200), 85, 0)
+    collage[100:335, 1220:1457] = through_jpeg(photo(240)[:, ::-1], 85, 0)[5:, 3:]
+    large, small = (300.0, 150.0, 800.0, 750.0), (1300.0, 150.0, 1400.0, 270.0)
+    assert coding_grid_of(collage, [large]) == CodingGrid(8, 8, bleed=1)
+    assert coding_grid_of(collage, [large, small]) == coding_grid_of(collage, [small, large]) == ANY_START
+
+
 def text() -> np.ndarray:
     page = Image.new("RGB", (400, 300), "white")
     for line in range(22):
