@@ -26,8 +26,8 @@ _MARGIN = BLOCK  # cells between a mask and the edge of its crop: at the edge th
 _GROWTH = 64  # a crop that is too small grows by this part of its side
 
 CodingBlocks = tuple[int, int, int, int, int]
-"""Width and height of a lossy input's coding blocks, and x, y where the first block
-starts (<= 0), and how many pixels beyond a block its samples reach."""
+"""Width and height of the coding blocks of an input that is lossy, or was, and x, y where the first block
+starts (<= 0), and how many pixels beyond a block its samples, or blocks of an earlier file, reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def place(
         detection: the face.
         resolution: R.
         size: height and width of the image.
-        coding_grid: coding blocks of a lossy input.
+        coding_grid: coding blocks of an input that is lossy, or was.
     """
     left, top, right, bottom = (round(edge) for edge in detection.box)
     # Rounding may leave nothing of a box.

@@ -1,6 +1,6 @@
 """Untrusted bytes to pixels and back: formats, limits, orientation, metadata policy, record embedding."""
 
-from service.imaging.coded import coding_grid_of
+from service.imaging.coded import coding_grid_of, whole_blocks_of
 from service.imaging.decode import decode
 from service.imaging.digest import pixels_digest
 from service.imaging.encode import encode, require_fits
@@ -21,4 +21,5 @@ __all__ = [
     "format_for",
     "pixels_digest",
     "require_fits",
+    "whole_blocks_of",
 ]

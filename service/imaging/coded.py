@@ -1,4 +1,4 @@
-"""Pixels that were a JPEG once, in a file that does not say so.
+"""Pixels that were a JPEG once, in a file that does not say so, or says it of another JPEG.
 
 Decoding leaves the lattice of the quantization in the pixels, and a block of which a part is hidden can be completed
 from the rest of it: with 7 of 8 columns visible, rounding to that lattice finds the eighth in 97 % of blocks.
@@ -9,7 +9,9 @@ Pixels never coded, or resized since, vote for every start alike.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from service.imaging.picture import CodingGrid
+from service.imaging.picture import CodingGrid, Picture
 
 Box = tuple[float, float, float, float]
 Plane = NDArray[np.floating[Any]]
@@ -38,6 +40,10 @@ _CHROMA_NOUGHT = 1.0
 # Photos never coded reach 7, decoded JPEGs of quality 98 exceed 100 at 110 x 110 pixels. What repeats every 8 pixels,
 # as lines of text may, exceeds 10 too: its masks become a little larger than they must be.
 _SURPRISE = 10.0
+# From the steps of samples of 8 bits to those of 16, where white stays white, or where bits are only moved.
+_WIDENINGS = (257, 256)
+# VP8 codes luma in blocks of 4 x 4, whose starts are mostly four of 8 x 8.
+_VP8_BLOCK = 4
 _ANY_START = CodingGrid(1, 1, bleed=_BLOCK - 1)
 # A sample of two pixels, and of one on each side, where decoding interpolated as libjpeg does, or repeated samples.
 _INVERSES = ((-0.25, 0.75, 0.75, -0.25), (0.0, 0.5, 0.5, 0.0))
@@ -58,6 +64,36 @@ def _waves() -> NDArray[np.float32]:
 _WAVES = _waves()
 
 
+def whole_blocks_of(picture: Picture, near: Sequence[Box] = ()) -> CodingGrid | None:
+    """The blocks of a picture that are replaced whole: its file's, and those of a JPEG that its pixels were before.
+
+    Where a JPEG was cropped and saved again, its first blocks are found while the steps of the second file are smaller
+    than those of the first by far: in JPEGs of quality 98 and more, and in WebP of quality 100. The grid is the file's
+    then, and reaches as far as a first block may, as where several JPEGs were put together.
+
+    In WebP starts are not looked for that are multiples of 4 from its own: luma's blocks there reach no further than
+    what its loop filter may smooth.
+
+    Args:
+        picture: of any format.
+        near: boxes around which blocks are looked for before they are looked for everywhere.
+    """
+    own = picture.grid
+    tiles, starts = _seen(picture.pixels, near)
+    if own is None:
+        return _grid_at(starts, tiles)
+    step = _VP8_BLOCK if picture.format == "webp" else _BLOCK
+    others = [(x, y) for x, y in starts if (x - own.x0) % step or (y - own.y0) % step]
+    if others:
+        return _reaching(own, _grid_at(others, tiles))
+    before = _grid_at(starts, tiles) if picture.format == "jpeg" else None
+    if before is None or _consists_of(own, before):
+        return own
+    if _consists_of(before, own):
+        return replace(before, bleed=max(own.bleed, before.bleed))
+    return _reaching(own, before)
+
+
 def coding_grid_of(pixels: NDArray[Any], near: Sequence[Box] = ()) -> CodingGrid | None:
     """Where the coding blocks of a JPEG lie whose decoded pixels these are.
 
@@ -71,32 +107,86 @@ def coding_grid_of(pixels: NDArray[Any], near: Sequence[Box] = ()) -> CodingGrid
     blurs them. Mostly it looks like several JPEGs here, as it consists of 4x4 blocks.
 
     Args:
-        pixels: (H, W, 3) RGB; in uint16 no blocks are found.
+        pixels: (H, W, 3) RGB; of uint16 those parts that are samples of 8 bits, widened.
         near: boxes around which blocks are looked for before they are looked for everywhere.
     """
-    if pixels.dtype != np.uint8:
-        return None
+    tiles, starts = _seen(pixels, near)
+    return _grid_at(starts, tiles)
+
+
+def _seen(pixels: NDArray[Any], near: Sequence[Box]) -> tuple[list[Plane], list[tuple[int, int]]]:
+    """Tiles, and the starts of luma's blocks in them."""
     height, width = pixels.shape[:2]
+    tiles: list[Plane] = []
     for boxes in (near, ((0.0, 0.0, float(width), float(height)),)):
         tiles = list(islice(_tiles(pixels, boxes), _LUMA_TILES))
         starts = _starts(_counted((np.rint(tile[..., 0]) for tile in tiles), _LUMA_NOUGHT))
         if starts:
-            return _ANY_START if len(starts) > 1 else _with_chroma(tiles[:_CHROMA_TILES], *starts[0])
-    return None
+            return tiles, starts
+    return tiles, []
+
+
+def _grid_at(starts: Sequence[tuple[int, int]], tiles: Sequence[Plane]) -> CodingGrid | None:
+    if not starts:
+        return None
+    return _ANY_START if len(starts) > 1 else _with_chroma(tiles[:_CHROMA_TILES], *starts[0])
+
+
+def _reaching(own: CodingGrid, before: CodingGrid | None) -> CodingGrid:
+    """The own grid, as far as a block of either size may reach beyond a pixel."""
+    sides = [side for grid in (own, before or own) for side in (grid.width, grid.height)]
+    return replace(own, bleed=max(own.bleed, _ANY_START.bleed, *(side - 1 for side in sides)))
+
+
+def _consists_of(large: CodingGrid, small: CodingGrid) -> bool:
+    """Whether every block of one grid is made of whole blocks of the other."""
+    across = large.width % small.width or (large.x0 - small.x0) % small.width
+    return not (across or large.height % small.height or (large.y0 - small.y0) % small.height)
 
 
 def _tiles(pixels: NDArray[Any], boxes: Sequence[Box]) -> Iterator[Plane]:
-    """YCbCr of the tiles on and around the boxes, but for plain ones; always in the same order."""
-    down, across = (-(-max(side - _AROUND, 0) // _TILE) for side in pixels.shape[:2])
-    wanted = np.zeros((down, across), np.bool_)
-    for left, top, right, bottom in boxes:
-        grow_x, grow_y = (right - left) / 2, (bottom - top) / 2
-        wanted[_span(top - grow_y, bottom + grow_y), _span(left - grow_x, right + grow_x)] = True
+    """YCbCr of the tiles on and around the boxes, of each box in turn; always in the same order.
+
+    Left out are plain ones, and those that do not consist of 8-bit samples.
+    """
+    drawn = np.zeros([-(-max(side - _AROUND, 0) // _TILE) for side in pixels.shape[:2]], np.bool_)
+    # In turn, since a large face has many tiles, and one beside it, of another JPEG, few.
+    turns = deque(_tiles_around(box, pixels, drawn) for box in boxes)
+    while turns:
+        tile = next(turns[0], None)
+        if tile is None:
+            turns.popleft()
+        else:
+            yield tile
+            turns.rotate(-1)
+
+
+def _tiles_around(box: Box, pixels: NDArray[Any], drawn: NDArray[np.bool_]) -> Iterator[Plane]:
+    """Those of one box that are not ``drawn``, which is (rows, columns) of tiles and kept up to date."""
+    left, top, right, bottom = box
+    grow_x, grow_y = (right - left) / 2, (bottom - top) / 2
+    wanted = np.zeros_like(drawn)
+    wanted[_span(top - grow_y, bottom + grow_y), _span(left - grow_x, right + grow_x)] = True
     side = _TILE + _AROUND
-    for y, x in np.random.default_rng(0).permutation(np.argwhere(wanted) * _TILE):
+    for row, column in np.random.default_rng(0).permutation(np.argwhere(wanted)):
+        if drawn[row, column]:
+            continue
+        drawn[row, column] = True
+        y, x = row * _TILE, column * _TILE
         tile = pixels[y : y + side, x : x + side]
-        if tile.min() < tile.max():
-            yield tile @ _YCC.T
+        if (narrow := _narrow(tile)) is not None and narrow.min() < narrow.max():
+            yield narrow @ _YCC.T
+
+
+def _narrow(tile: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Its samples of 8 bits, which may have been widened; None if it has others."""
+    if tile.dtype == np.uint8:
+        return tile
+    for step in _WIDENINGS:
+        # One row tells most images of 16 bits, which are looked through whole.
+        if not (tile[0] % step).any() and not (tile % step).any():
+            return (tile // step).astype(np.uint8)
+    return None
 
 
 def _span(low: float, high: float) -> slice:

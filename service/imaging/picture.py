@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 @dataclass(frozen=True, slots=True)
 class CodingGrid:
-    """Blocks of a lossy input, or of what a lossless one was before, in oriented pixel coordinates.
+    """Blocks of a lossy input, or of a JPEG that any input was before, in oriented pixel coordinates.
 
     Samples of different blocks are coded apart, but decoders smooth a little across block edges: JPEG
     by chroma upsampling, one pixel, and across two units where a progressive file is not whole; WebP
@@ -27,7 +27,7 @@ class CodingGrid:
         x0: where the first block column starts, in (-width, 0]; not 0 when orientation flips an
             image whose width is no multiple of the block's.
         y0: the same for the first block row.
-        bleed: how many pixels beyond a block a decoder may let its samples reach.
+        bleed: how many pixels beyond a block a decoder may let its samples reach, or blocks of an earlier JPEG may.
     """
 
     width: int
@@ -61,7 +61,7 @@ class Picture:
         icc: RGB colour profile.
         exif: EXIF payload (a TIFF structure) of the file. May hold a thumbnail of the original: a
             source for the allow-list, never written as it is.
-        grid: None when the input's coding is lossless, whatever its pixels were before.
+        grid: of the input's own coding; None when that is lossless. Says nothing of what its pixels were before.
         jpeg: of JPEG input only.
         record: the Visard record found in the file.
         panorama: GPano properties of the file, allow-listed, by name.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from service.faces.detection import Detection
 from service.faces.layout import CodingBlocks, PlacedFace, owner_map, place
 from service.faces.masks import Coverage
-from service.imaging import Picture, coding_grid_of
+from service.imaging import Picture, whole_blocks_of
 from service.weights.bundles import Bundle, Bundles
 
 
@@ -19,7 +19,7 @@ class NewScene:
     Attributes:
         faces: as they are placed on the grid of the weights.
         owner: (H, W) int16, which face owns which pixel.
-        coding_grid: coding blocks of a lossy input, or of the JPEG that a lossless one was.
+        coding_grid: coding blocks of a lossy input, and of the JPEG that the pixels were before.
         bundle: draws them all.
     """
 
@@ -31,8 +31,8 @@ class NewScene:
 
 def laid(found: list[Detection], picture: Picture, coverage: Coverage, bundles: Bundles) -> NewScene:
     """Place faces. The small weights draw them if they have a cell for every pixel of each, else the default ones."""
-    if found and picture.grid is None:
-        picture = replace(picture, grid=coding_grid_of(picture.pixels, [face.box for face in found]))
+    if found:
+        picture = replace(picture, grid=whole_blocks_of(picture, [face.box for face in found]))
     if bundles.small is not None:
         scene = _laid(found, picture, coverage, bundles.small)
         if all(face.scale == 1 for face in scene.faces):

@@ -85,8 +85,8 @@ class Record:
         image_depth: bits per sample of the original.
         width: of the image, px.
         height: of the image, px.
-        coding_grid: of a lossy input: width and height of its blocks, x and y of the first one, and how many
-            pixels a block reaches beyond itself.
+        coding_grid: of a lossy input, or of the JPEG that it was before: width and height of its blocks, x and y of
+            the first one, and how many pixels a block reaches beyond itself.
         lossy: whether the output format loses pixels.
         pixels_digest: SHA-256 of the anonymized image.
         image_digest: SHA-256 of the original image.

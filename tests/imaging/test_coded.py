@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from skimage import data
 
-from service.imaging import CodingGrid, coding_grid_of
+from service.imaging import CodingGrid, Picture, coding_grid_of, decode, whole_blocks_of
 from service.imaging.orientation import orient, orient_grid
 from tests.imaging.sample_images import noise, saved, smooth
 
@@ -93,6 +94,16 @@ def test_of_several_jpegs_the_one_around_the_boxes_counts():
     assert coding_grid_of(collage) == ANY_START
 
 
+def test_of_several_jpegs_that_of_a_small_face_beside_a_large_one_counts():
+    """Around the large face are 24 times as many tiles as around the small one."""
+    collage = np.full((1200, 1500, 3), 255, np.uint8)
+    collage[:, :1200] = through_jpeg(resized(photo(240), 1200), 85, 0)
+    collage[100:335, 1220:1457] = through_jpeg(photo(240)[:, ::-1], 85, 0)[5:, 3:]
+    large, small = (300.0, 150.0, 800.0, 750.0), (1300.0, 150.0, 1400.0, 270.0)
+    assert coding_grid_of(collage, [large]) == CodingGrid(8, 8, bleed=1)
+    assert coding_grid_of(collage, [large, small]) == coding_grid_of(collage, [small, large]) == ANY_START
+
+
 def text() -> np.ndarray:
     page = Image.new("RGB", (400, 300), "white")
     for line in range(22):
@@ -129,8 +140,59 @@ def test_small_pictures_are_no_fault(height, width):
     coding_grid_of(through_jpeg(photo(), 75)[:height, :width], [(-9.0, -9.0, 99.0, 99.0), (500.0, 500.0, 600.0, 600.0)])
 
 
-def test_sixteen_bits_are_left_as_they_are():
-    assert coding_grid_of(through_jpeg(photo(), 75).astype(np.uint16) * 257) is None
+@pytest.mark.parametrize("step", [257, 256])
+def test_samples_of_8_bits_widened_to_16_are_seen_and_others_left_as_they_are(step):
+    wide = through_jpeg(photo(), 75)[3:, 5:].astype(np.uint16) * step
+    assert coding_grid_of(wide) == whole_blocks_of(Picture(wide, None, "png")) == CodingGrid(16, 16, -5, -3, bleed=1)
+    assert coding_grid_of(wide // 2) is None
+
+
+def read_again(pixels: np.ndarray, kind: str, quality: int, subsampling: int = 2) -> Picture:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return decode(saved(image, kind, quality=quality, subsampling=subsampling))
+
+
+@pytest.mark.parametrize(("first", "second", "bleed"), [(0, 0, 7), (2, 0, 15), (0, 2, 15), (2, 2, 15)])
+@pytest.mark.parametrize("quality", [98, 100])
+def test_of_a_jpeg_cropped_and_saved_again_the_first_blocks_are_reached(quality, first, second, bleed):
+    picture = read_again(through_jpeg(photo(200), 85, first)[6:, 1:], "JPEG", quality, second)
+    reached = whole_blocks_of(picture)
+    # Chroma of several JPEGs may look larger than it is.
+    assert reached in (CodingGrid(*SIDES[second], bleed=bleed), CodingGrid(*SIDES[second], bleed=15))
+
+
+def test_and_of_one_saved_again_as_webp():
+    picture = read_again(through_jpeg(photo(200), 85)[5:, 3:], "WEBP", 100)
+    assert whole_blocks_of(picture) == CodingGrid(16, 16, bleed=15)
+
+
+def test_of_a_jpeg_saved_again_whole_the_larger_blocks_count():
+    picture = read_again(through_jpeg(photo(200), 85, 2), "JPEG", 100, 0)
+    assert picture.grid == CodingGrid(8, 8)
+    assert whole_blocks_of(picture) == CodingGrid(16, 16, bleed=1)
+
+
+def test_chroma_blocks_are_reached_where_luma_blocks_are_the_same():
+    picture = read_again(through_jpeg(photo(200), 85)[8:, 8:], "JPEG", 100)
+    assert whole_blocks_of(picture) == CodingGrid(16, 16, bleed=15)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "rocket", "camera", "brick", "hubble_deep_field", "text"])
+def test_an_ordinary_jpeg_or_webp_keeps_its_grid(name):
+    image = Image.fromarray(getattr(data, name)()[:300, :300]).convert("RGB")
+    for quality in (75, 90, 95):
+        for subsampling in (0, 2):
+            picture = read_again(np.asarray(image), "JPEG", quality, subsampling)
+            assert whole_blocks_of(picture) == picture.grid == CodingGrid(*SIDES[subsampling], bleed=subsampling // 2)
+        picture = read_again(np.asarray(image), "WEBP", quality)
+        assert whole_blocks_of(picture) == picture.grid == CodingGrid(16, 16, bleed=8)
+
+
+@given(QUALITIES.filter(lambda quality: quality <= 95), SUBSAMPLINGS, TURNS)
+def test_a_jpeg_that_is_turned_keeps_its_grid(quality, subsampling, turn):
+    file = read_again(photo(125), "JPEG", quality, subsampling)
+    own = orient_grid(CodingGrid(*SIDES[subsampling], bleed=1), 125, 125, turn)
+    assert whole_blocks_of(replace(file, pixels=orient(file.pixels, turn), grid=own)) == own
 
 
 def test_a_large_picture_costs_little_memory_and_gives_the_same_answer_each_time():

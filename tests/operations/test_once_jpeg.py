@@ -58,6 +58,25 @@ def test_no_block_is_replaced_in_part(
     assert (recover(made.data, replace(ASK, fidelity="generative"), parts).confidence or 0) > 0.9
 
 
+@pytest.mark.parametrize(("kind", "quality"), [("JPEG", 98), ("JPEG", 100), ("WEBP", 100)])
+def test_no_first_block_is_replaced_in_part_where_a_jpeg_was_cropped_and_saved_again(
+    kind: str, quality: int, parts: Parts, portrait: Pixels
+) -> None:
+    x, y = 3, 5
+    cropped = np.ascontiguousarray(decode(encoded(portrait, "JPEG", quality=90)).pixels[y:, x:])
+    file = encoded(cropped, kind, quality=quality)
+    original = decode(file).pixels
+    made = anonymize(file, replace(REQUEST, format="png"), parts)
+    changed = _in_blocks((decode(made.data).pixels != original).any(axis=-1), x, y)
+    masked = _in_blocks(owner_map(made.faces, original.shape[:2], None) >= 0, x, y).any(axis=(1, 3))
+    inside = _in_blocks(np.ones(original.shape[:2], np.bool_), x, y)
+    assert 20 < masked.sum() < masked.size / 2
+    assert (changed.sum(axis=(1, 3)) > 0.9 * inside.sum(axis=(1, 3)))[masked].all()
+
+    assert np.array_equal(decode(recover(made.data, ASK, parts).data).pixels, original)
+    assert (recover(made.data, replace(ASK, fidelity="generative"), parts).confidence or 0) > 0.9
+
+
 def test_the_grid_of_a_picture_that_never_was_a_jpeg_is_none(parts: Parts, portrait: Pixels) -> None:
     made = anonymize(encoded(portrait), REQUEST, parts)
     changed = (decode(made.data).pixels != portrait).any(axis=-1)
