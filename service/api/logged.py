@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 from fastapi import Request
@@ -67,7 +68,7 @@ class AllowedAndLogged(Allowed, ABC):
         except asyncio.CancelledError:
             # The service stops, and waits for nothing but what is written down.
             stopped = EngineClosed("the service is shutting down")
-            desk.workers.noted(self.entry(request, desk, principal, stopped, read))
+            desk.workers.noted(partial(self.entry, request, desk, principal, stopped, read))
             raise
         except Exception as error:
             await self.log(request, desk, principal, error, read)
@@ -85,13 +86,13 @@ class AllowedAndLogged(Allowed, ABC):
         wait_s = desk.refusals.wait_s(principal, error) if isinstance(error, Refused) else 0
         if wait_s:
             raise RateExceeded(wait_s) from error
-        await desk.workers.note(self.entry(request, desk, principal, error, read or Read()))
+        await desk.workers.note(partial(self.entry, request, desk, principal, error, read or Read()))
 
     @abstractmethod
     def entry(
         self, request: Request, desk: Desk, principal: Principal, error: Exception, read: Read
     ) -> Callable[[], None]:
-        """What commits that the request ended in this way."""
+        """What commits that the request ended in this way, and keeps nothing that is large; not on the event loop."""
 
 
 class AllowedOrEntry(AllowedAndLogged):

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from hashlib import sha256
 from types import SimpleNamespace
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from fastapi import Request
 from service.api import UploadLimits, recover
 from service.api.attempts import client_of
 from service.api.workers import Workers
+from service.audit.entry import RecoveryAttempt
 from tests.api.conftest import Service, assert_problem
 from tests.waiting import PATIENCE_S, until
 
@@ -59,6 +62,33 @@ def test_what_nobody_foresaw_while_the_form_is_read_is_in_the_log(
     intent, outcome = service.entries()[-2:]
     assert (intent["kind"], intent["subject"]) == ("intent", "court")
     assert (outcome["result"], outcome["detail"]) == ("failed", "fault")
+
+
+def test_an_image_is_not_kept_for_the_entry_of_its_refusal(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that takes nothing for long: its entries wait, and the places of their requests are free meanwhile."""
+    audit, free, workers = service.desk.parts.audit, threading.Event(), Workers(1, 1, patience=0.1)
+    before, intend, image = len(service.entries()), audit.intend, bytes(4 << 20)
+
+    def slowly(attempt: RecoveryAttempt) -> None:
+        assert free.wait(PATIENCE_S)
+        intend(attempt)
+
+    monkeypatch.setattr(audit, "intend", slowly)
+    monkeypatch.setattr("service.api.workers._GRACE_S", 0.1)
+    with service.at(replace(service.desk, workers=workers)):
+        tracemalloc.start()
+        try:
+            for _ in range(5):
+                assert_problem(service.post("/v1/recover", "recover", image), 503, "audit-unavailable")
+            kept, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            free.set()
+            workers.close()
+    assert kept < len(image)
+    entries = service.entries()[before:]
+    assert {entry["image_digest"] for entry in entries if entry["kind"] == "intent"} == {sha256(image).hexdigest()}
+    assert [entry["detail"] for entry in entries if entry["kind"] == "outcome"] == ["form-invalid"] * 5
 
 
 @pytest.mark.parametrize(("method", "path", "token", "kinds"), LOGGED)
@@ -126,12 +156,33 @@ def test_what_a_late_refusal_leaves_to_be_done_is_done_before_the_service_ends()
         workers.afterwards(lambda: done.append(True))
 
     async def stop_meanwhile() -> None:
-        refused = workers.noted(refuse)
+        refused = workers.noted(lambda: refuse)
         await asyncio.to_thread(begun.wait, PATIENCE_S)
         closing = asyncio.create_task(asyncio.to_thread(workers.close))
         await asyncio.to_thread(until, lambda: workers._slow._shutdown)
         gate.set()
         await asyncio.gather(refused, closing)
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
+    assert done == [True]
+
+
+def test_an_entry_that_is_being_made_when_the_service_stops_is_committed() -> None:
+    workers, begun, gate, done = Workers(1, 1), threading.Event(), threading.Event(), list[bool]()
+
+    def make() -> Callable[[], None]:
+        begun.set()
+        assert gate.wait(PATIENCE_S)
+        return lambda: done.append(True)
+
+    async def stop_meanwhile() -> None:
+        noted = asyncio.create_task(workers.note(make))
+        await asyncio.to_thread(begun.wait, PATIENCE_S)
+        noted.cancel()
+        await asyncio.wait([noted])
+        gate.set()
+        await asyncio.to_thread(workers.close)
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
