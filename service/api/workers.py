@@ -18,6 +18,8 @@ _MAKING_THREADS = 2
 _NOTING_THREADS = 2
 _REMOTE_THREADS = 8
 _GRACE_S = 1.0
+_STEPS = 2
+"""Transactions of a note at most: an intent and its outcome, or whose record it was and the denial."""
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 _log = logging.getLogger(__name__)
 
@@ -44,7 +46,8 @@ class Workers:
         Args:
             threads: operations at a time.
             admitted: requests at a time, those that upload or wait among them.
-            patience: seconds a look-up or a note may take, the wait for a thread included.
+            patience: seconds a transaction may take. So may a look-up, and a note twice as long, the wait for a
+                thread included.
             on_failed: told of what failed after its answer.
         """
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
@@ -117,7 +120,7 @@ class Workers:
             self.noted(made.result)
             raise
         try:
-            await asyncio.wait_for(asyncio.shield(self._commit(commit)), self._patience + _GRACE_S)
+            await asyncio.wait_for(asyncio.shield(self._commit(commit)), _STEPS * self._patience + _GRACE_S)
         except TimeoutError:
             raise AuditUnavailable("the audit log cannot be written") from None
 

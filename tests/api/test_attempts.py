@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -187,3 +188,45 @@ def test_an_entry_that_is_being_made_when_the_service_stops_is_committed() -> No
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, stop_meanwhile()).result(PATIENCE_S)
     assert done == [True]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status", "slug", "steps"),
+    [
+        ("POST", "/v1/recover", "expired", 401, "token-refused", ["audit.intend", "audit.conclude"]),
+        (
+            "DELETE",
+            f"/v1/records/{UUID(int=7)}",
+            "other",
+            403,
+            "scope-missing",
+            ["records.owners", "audit.commit_denied"],
+        ),
+    ],
+)
+def test_a_refusal_that_is_written_down_in_two_slow_steps_is_told(
+    method: str,
+    path: str,
+    token: str,
+    status: int,
+    slug: str,
+    steps: list[str],
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each may take as long as the database is given."""
+    workers = Workers(1, 8, patience=1.5)
+    for part, _, name in (step.partition(".") for step in steps):
+        at = getattr(service.desk.parts, part)
+        monkeypatch.setattr(at, name, _slowly(getattr(at, name), 1.4))
+    with service.at(replace(service.desk, workers=workers)):
+        assert_problem(service.request(method, path, token), status, slug)
+    workers.close()
+
+
+def _slowly(call: Callable[..., object], seconds: float) -> Callable[..., object]:
+    def slow(*arguments: object, **options: object) -> object:
+        time.sleep(seconds)
+        return call(*arguments, **options)
+
+    return slow
