@@ -17,8 +17,10 @@ from fastapi import Request
 
 from service.api import UploadLimits, recover
 from service.api.attempts import client_of
+from service.api.refusals import Refusals
 from service.api.workers import Workers
 from service.audit.entry import RecoveryAttempt
+from service.chores import finish
 from tests.api.conftest import Service, assert_problem
 from tests.waiting import PATIENCE_S, until
 
@@ -103,6 +105,23 @@ def test_a_request_that_finds_no_place_is_in_the_log(
     entries = service.entries()[before:]
     assert [entry["kind"] for entry in entries] == kinds
     assert (entries[-1]["result"], entries[-1]["detail"]) == ("failed", "engine-busy")
+
+
+@pytest.mark.parametrize(("method", "path", "token", "kinds"), LOGGED)
+def test_of_requests_that_find_no_place_so_many_are_written_down_and_then_their_number(
+    method: str, path: str, token: str, kinds: list[str], service: Service
+) -> None:
+    """Under overload the log grows no faster than by refusals; everybody is told what it is."""
+    before, full = len(service.entries()), Workers(threads=1, admitted=0)
+    with service.at(replace(service.desk, workers=full, refusals=Refusals(2))):
+        for _ in range(5):
+            assert_problem(service.request(method, path, token), 429, "engine-busy")
+        assert [entry["kind"] for entry in service.entries()[before:]] == kinds * 2
+        finish(service.desk)
+    full.close()
+    said = service.entries()[-1]
+    assert (said["kind"], said["subject"], said["count"]) == ("refusals", SUBJECTS[token], 3)
+    assert (said["result"], said["detail"]) == ("failed", "engine-busy")
 
 
 def test_an_approval_that_does_not_arrive_is_in_the_log(service: Service) -> None:
