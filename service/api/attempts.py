@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from uuid import UUID, uuid4
 
@@ -12,6 +13,7 @@ from service.access.principal import Principal
 from service.api.desk import Desk
 from service.api.multipart import Form
 from service.audit.entry import Outcome, RecoveryAttempt
+from service.audit.log import AuditLog
 from service.operations.verdict import verdict
 from service.plain_text import loggable
 
@@ -24,30 +26,33 @@ def unread(
 ) -> Callable[[], None]:
     """Count an attempt of a known caller that ended before its form was read or understood; the call commits it.
 
+    Not on the event loop: a hash takes as long as its image is. The call may wait for the log long after its request
+    is over, and keeps nothing of the form or of the error, whose frames hold the form.
+
     Args:
         form: that was read; what can stand in the log does.
     """
     (result, detail), now = verdict(error), datetime.now(UTC)
     desk.metrics.recovery(result.value)
+    attempt = RecoveryAttempt(
+        id=uuid4(),
+        tenant=principal.tenant,
+        subject=principal.subject,
+        reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
+        case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
+        record=uuid_in(form.fields.get("record", "")) if form else None,
+        image_digest=hashlib.sha256(form.image if form else b"").digest(),
+        request=request.state.request_id,
+        client=client_of(request),
+        time=now,
+    )
+    outcome = Outcome(attempt=attempt.id, time=now, result=result, detail=detail)
+    return partial(_commit, desk.parts.audit, attempt, outcome)
 
-    def commit() -> None:
-        # Made here, off the event loop: a hash takes as long as its image is.
-        attempt = RecoveryAttempt(
-            id=uuid4(),
-            tenant=principal.tenant,
-            subject=principal.subject,
-            reason=_UNREAD if form is None else loggable(form.fields.get("reason")),
-            case=loggable(form.fields["case"]) if form and "case" in form.fields else None,
-            record=uuid_in(form.fields.get("record", "")) if form else None,
-            image_digest=hashlib.sha256(form.image if form else b"").digest(),
-            request=request.state.request_id,
-            client=client_of(request),
-            time=now,
-        )
-        desk.parts.audit.intend(attempt)
-        desk.parts.audit.conclude(Outcome(attempt=attempt.id, time=now, result=result, detail=detail))
 
-    return commit
+def _commit(audit: AuditLog, attempt: RecoveryAttempt, outcome: Outcome) -> None:
+    audit.intend(attempt)
+    audit.conclude(outcome)
 
 
 def client_of(request: Request) -> str | None:

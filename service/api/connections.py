@@ -26,7 +26,7 @@ class _Bounded(H11Protocol):
     _paused = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        # Paused from the first byte on that waits: a little that is never taken keeps a connection, too.
+        # Resumed when nothing waits any more, not at a rest: the time to ask again begins when all is taken.
         transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
         self._left_s = self.patience_s

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 from fastapi import Request
@@ -18,7 +19,7 @@ from service.api.desk import AtDesk, Desk
 from service.api.multipart import Form
 from service.audit.appending import NewEntry
 from service.audit.entry import Kind, Value
-from service.errors import EngineClosed, RateExceeded, Refused
+from service.errors import EngineBusy, EngineClosed, RateExceeded, Refused
 from service.operations.foreign import deny
 from service.operations.verdict import verdict
 
@@ -67,7 +68,7 @@ class AllowedAndLogged(Allowed, ABC):
         except asyncio.CancelledError:
             # The service stops, and waits for nothing but what is written down.
             stopped = EngineClosed("the service is shutting down")
-            desk.workers.noted(self.entry(request, desk, principal, stopped, read))
+            desk.workers.noted(partial(self.entry, request, desk, principal, stopped, read))
             raise
         except Exception as error:
             await self.log(request, desk, principal, error, read)
@@ -76,22 +77,24 @@ class AllowedAndLogged(Allowed, ABC):
     async def log(
         self, request: Request, desk: Desk, principal: Principal, error: Exception, read: Read | None = None
     ) -> None:
-        """Commit that the request ended in this way.
+        """Commit that the request ended in this way; of very many that were refused or found no place, count it.
 
         Raises:
             RateExceeded: it is a refusal, one of very many.
             AuditUnavailable, DatabaseUnavailable: it could not be committed.
         """
-        wait_s = desk.refusals.wait_s(principal, error) if isinstance(error, Refused) else 0
-        if wait_s:
+        wait_s = desk.refusals.wait_s(principal, error) if isinstance(error, Refused | EngineBusy) else 0
+        if not wait_s:
+            await desk.workers.note(partial(self.entry, request, desk, principal, error, read or Read()))
+        elif isinstance(error, Refused):
+            # Not who finds no place: there may be one in a moment, and it was not the caller who asked too often.
             raise RateExceeded(wait_s) from error
-        await desk.workers.note(self.entry(request, desk, principal, error, read or Read()))
 
     @abstractmethod
     def entry(
         self, request: Request, desk: Desk, principal: Principal, error: Exception, read: Read
     ) -> Callable[[], None]:
-        """What commits that the request ended in this way."""
+        """What commits that the request ended in this way, and keeps nothing that is large; not on the event loop."""
 
 
 class AllowedOrEntry(AllowedAndLogged):

@@ -1,4 +1,4 @@
-"""Rate limit for logged refusals.
+"""Rate limit for logged refusals, and for requests that found no place.
 
 Up to a limit per caller and minute each is logged individually; beyond it only the count is.
 """
@@ -13,12 +13,13 @@ from datetime import UTC, datetime, timedelta
 
 from service.access.principal import Principal
 from service.audit.entry import Value, instant
-from service.errors import Refused, code_of
+from service.errors import EngineBusy, Refused
+from service.operations.verdict import verdict
 
 _WINDOW_S = 60.0
 _WINDOW = timedelta(seconds=_WINDOW_S)
-_Caller = tuple[str, str, str]
-"""Tenant, subject, and why they were refused."""
+_Caller = tuple[str, str, str, str]
+"""Tenant, subject, and how and why their requests ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Surplus:
     Attributes:
         tenant: of the caller.
         subject: the caller.
+        result: how each ended.
         detail: why; a stable code.
         count: how many.
         since, until: the window they fell into, or several.
@@ -35,6 +37,7 @@ class Surplus:
 
     tenant: str
     subject: str
+    result: str
     detail: str
     count: int
     since: datetime
@@ -43,7 +46,7 @@ class Surplus:
     @property
     def caller(self) -> _Caller:
         """Whose, and why: of these there is one at a time."""
-        return self.tenant, self.subject, self.detail
+        return self.tenant, self.subject, self.result, self.detail
 
     def __add__(self, other: "Surplus") -> "Surplus":
         """Both, of the same caller."""
@@ -53,7 +56,7 @@ class Surplus:
     def fields(self) -> Mapping[str, Value]:
         """What the entry says beyond tenant, kind, attempt and time."""
         span = {"since": instant(self.since), "until": instant(self.until)}
-        return {"count": self.count, "detail": self.detail, "result": "denied", "subject": self.subject, **span}
+        return {"count": self.count, "detail": self.detail, "result": self.result, "subject": self.subject, **span}
 
 
 class Refusals:
@@ -68,12 +71,13 @@ class Refusals:
         self._surplus: dict[_Caller, Surplus] = {}
         self._begin()
 
-    def wait_s(self, caller: Principal, refusal: Refused) -> int:
+    def wait_s(self, caller: Principal, refusal: Refused | EngineBusy) -> int:
         """Count one more; seconds until the caller may be refused so again, 0 for now."""
         with self._lock:
             since = self._window()
             # By kind: who holds an old token does not use up what its owner, who has a new one, is told.
-            key = (caller.tenant, caller.subject, code_of(type(refusal)))
+            result, detail = verdict(refusal)
+            key = (caller.tenant, caller.subject, result.value, detail)
             self._counts[key] += 1
             return 0 if self._counts[key] <= self._most else max(1, math.ceil(_WINDOW_S - since))
 

@@ -14,17 +14,21 @@ from service.errors import AuditUnavailable, DatabaseUnavailable, EngineBusy, Un
 
 _T = TypeVar("_T")
 _QUICK_THREADS = 4
+_MAKING_THREADS = 2
 _NOTING_THREADS = 2
 _REMOTE_THREADS = 8
 _GRACE_S = 1.0
+_STEPS = 2
+"""Transactions of a note at most: an intent and its outcome, or whose record it was and the denial."""
 _PAUSES_S = (0.5, 1.0, 2.0, 4.0)
 _log = logging.getLogger(__name__)
 
 
 class Workers:
-    """Five pools, none of which waits for another.
+    """Six pools, none of which waits for another whose work may take long.
 
-    Operations; database look-ups; audit entries for refusals; identity providers; work left after an answer.
+    Operations; database look-ups; what is written down of refusals, and its commits; identity providers; work left
+    after an answer.
 
     Admission is bounded too, from the first byte of an upload to the last of the answer: what is admitted
     holds an image in memory.
@@ -42,11 +46,13 @@ class Workers:
         Args:
             threads: operations at a time.
             admitted: requests at a time, those that upload or wait among them.
-            patience: seconds a look-up or a note may take, the wait for a thread included.
+            patience: seconds a transaction may take. So may a look-up, and a note twice as long, the wait for a
+                thread included.
             on_failed: told of what failed after its answer.
         """
         self._slow = ThreadPoolExecutor(threads, thread_name_prefix="visard-operation")
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="visard-lookup")
+        self._making = ThreadPoolExecutor(_MAKING_THREADS, thread_name_prefix="visard-entry")
         self._noting = ThreadPoolExecutor(_NOTING_THREADS, thread_name_prefix="visard-refusal")
         self._remote = ThreadPoolExecutor(_REMOTE_THREADS, thread_name_prefix="visard-remote")
         self._late = ThreadPoolExecutor(1, thread_name_prefix="visard-afterwards")
@@ -94,21 +100,39 @@ class Workers:
         except TimeoutError:
             raise DatabaseUnavailable("the database does not answer") from None
 
-    async def note(self, call: Callable[[], None]) -> None:
+    async def note(self, make: Callable[[], Callable[[], None]]) -> None:
         """Commit what a refusal leaves in the log, though its caller may be gone by then.
 
         Many refusals wait for one another, and keep nobody else waiting.
 
+        Args:
+            make: returns what commits it. That may wait when the request has given back its place, and must not keep
+                what the place is for; ``make`` may, and waits for nobody.
+
         Raises:
             AuditUnavailable: it did not end in time; it may still.
         """
+        made = self._making.submit(copy_context().run, make)
         try:
-            await asyncio.wait_for(asyncio.shield(self.noted(call)), self._patience + _GRACE_S)
+            commit = await asyncio.shield(asyncio.wrap_future(made))
+        except asyncio.CancelledError:
+            # The service stops, and waits for nothing but what is written down.
+            self.noted(made.result)
+            raise
+        try:
+            await asyncio.wait_for(asyncio.shield(self._commit(commit)), _STEPS * self._patience + _GRACE_S)
         except TimeoutError:
             raise AuditUnavailable("the audit log cannot be written") from None
 
-    def noted(self, call: Callable[[], None]) -> "asyncio.Future[None]":
+    def noted(self, make: Callable[[], Callable[[], None]]) -> "asyncio.Future[None]":
         """The same for who cannot wait: it is done before the service ends."""
+
+        def make_and_commit() -> None:
+            make()()
+
+        return self._commit(make_and_commit)
+
+    def _commit(self, call: Callable[[], None]) -> "asyncio.Future[None]":
         noted = _in(self._noting, call)
         noted.add_done_callback(_seen)
         return noted
@@ -157,6 +181,7 @@ class Workers:
         self._slow.shutdown()
         # Before what is done afterwards ends: a refusal may leave something to be done, too.
         self._noting.shutdown()
+        self._making.shutdown()
         self._closing.set()
         self._late.shutdown()
         self._quick.shutdown(cancel_futures=True)

@@ -25,6 +25,7 @@ from tests.waiting import PATIENCE_S, until
 LARGE = 32 << 20
 GET = b"GET / HTTP/1.1\r\nHost: visard\r\n\r\n"
 LITTLE = GET.replace(b"GET /", b"GET /little")
+LITTLE_SIZE = 32 << 10
 SIZE = 10
 SHORT_S = 1.0
 """A patience that a test can wait for, and that a busy machine does not use up by itself."""
@@ -35,7 +36,7 @@ async def _app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["path"] == "/upload":
         while (await receive())["more_body"]:
             pass
-    length = LARGE if scope["path"] == "/" else 32 << 10
+    length = LARGE if scope["path"] == "/" else LITTLE_SIZE
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % length)]})
     for start in range(0, length, 1 << 20):
         size = min(1 << 20, length - start)
@@ -90,16 +91,35 @@ def _more_than(answered: int, server: uvicorn.Server) -> bool:
     return server.server_state.total_requests > answered
 
 
+def _until_a_little_waits(server: uvicorn.Server, caller: socket.socket) -> int:
+    """Ask for so many answers that a part of the last waits for its reader; how many they are."""
+    until(lambda: server.server_state.connections)
+    (connection,) = server.server_state.connections
+    while not connection.transport.get_write_buffer_size():
+        answered = server.server_state.total_requests
+        caller.sendall(LITTLE)
+        until(partial(_more_than, answered, server), pause_s=0.001)
+    return server.server_state.total_requests
+
+
 def test_a_little_that_is_never_taken_keeps_no_connection() -> None:
     """So many answers until a part of the last waits, and nothing more is asked for."""
     with _served(SHORT_S) as (server, port, _), closing(_caller(port)) as caller:
-        until(lambda: server.server_state.connections)
-        (connection,) = server.server_state.connections
-        while not connection.transport.get_write_buffer_size() and server.server_state.connections:
-            answered = server.server_state.total_requests
-            caller.sendall(LITTLE)
-            until(partial(_more_than, answered, server), pause_s=0.001)
+        _until_a_little_waits(server, caller)
         until(lambda: not server.server_state.connections)
+
+
+def test_who_takes_the_last_of_an_answer_has_as_long_again_to_ask() -> None:
+    """Its time begins when it has everything, not when the little that is left for it was written."""
+    patience_s = 2 * SHORT_S
+    with _served(patience_s) as (server, port, _), closing(_caller(port)) as caller:
+        left = _until_a_little_waits(server, caller) * LITTLE_SIZE
+        time.sleep(0.7 * patience_s)
+        while left:
+            left -= caller.recv(1 << 20).count(0)
+        time.sleep(0.6 * patience_s)
+        caller.sendall(LITTLE)
+        assert caller.recv(12) == b"HTTP/1.1 200"
 
 
 def test_who_reads_gets_everything_again_and_again() -> None:
@@ -196,7 +216,7 @@ def test_an_upload_that_takes_longer_is_not_broken_off() -> None:
                 time.sleep(1.5 * SHORT_S / SIZE)
                 caller.sendall(b"x")
             answer = bytearray()
-            while len(answer) < 32 << 10:
+            while len(answer) < LITTLE_SIZE:
                 answer += caller.recv(1 << 20)
             assert answer.startswith(b"HTTP/1.1 200")
 
