@@ -15,11 +15,11 @@ from service.audit.continuity import StoredHistory
 from service.audit.entry import Kind
 from service.audit.log import AuditLog
 from service.audit.shipping import FileShipper
-from service.audit.signing import load_or_create_signing_key
+from service.audit.signing import load_or_create_signing_key, load_signing_key
 from service.database.engine import transaction
 from service.datastore import open_database
 from service.settings import Settings
-from tests.audit.ledger import SIGNER, TIME, fill
+from tests.audit.ledger import TIME, fill
 from tests.commands.visard import visard
 
 _OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -153,7 +153,8 @@ def test_what_is_no_whole_export_is_bad_input_or_tampering(
 
 
 def test_an_export_names_the_erasures_as_operators_look_for_them(database: Engine, tmp_path: Path) -> None:
-    log, asked = AuditLog(database, SIGNER, FileShipper(tmp_path / "kept", StoredHistory(database))), []
+    signer = load_signing_key(tmp_path / "home" / "audit-signing-key.pem")
+    log, asked = AuditLog(database, signer, FileShipper(tmp_path / "kept", StoredHistory(database))), []
     for detail, result in (("image", "granted"), ("scope-missing", "denied"), ("exact-copy", "granted")):
         asked.append(str(uuid4()))
         what = {"detail": detail, "record": asked[-1], "result": result}
