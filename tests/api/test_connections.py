@@ -111,7 +111,7 @@ def test_a_little_that_is_never_taken_keeps_no_connection() -> None:
 
 def test_who_takes_the_last_of_an_answer_has_as_long_again_to_ask() -> None:
     """Its time begins when it has everything, not when the little that is left for it was written."""
-    patience_s = 2 * SHORT_S
+    patience_s = 8 * SHORT_S
     with _served(patience_s) as (server, port, _), closing(_caller(port)) as caller:
         left = _until_a_little_waits(server, caller) * LITTLE_SIZE
         time.sleep(0.7 * patience_s)

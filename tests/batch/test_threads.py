@@ -51,8 +51,8 @@ def test_an_image_without_end_ends_the_run_and_is_named(bench: Bench, becomes: C
 
 
 def test_an_image_has_its_time_from_when_a_thread_takes_it(bench: Bench, becomes: Callable[..., None]) -> None:
-    becomes(lambda _: (time.sleep(1.5), DRAWN)[1])
-    crew = Threads(1, bench.source, None, bench.parts, deadline_s=2.5)  # type: ignore[arg-type]
+    becomes(lambda _: (time.sleep(3), DRAWN)[1])
+    crew = Threads(1, bench.source, None, bench.parts, deadline_s=5)  # type: ignore[arg-type]
     assert [outcome for _, outcome in crew.work(_jobs(2))] == [DRAWN] * 2
 
 
