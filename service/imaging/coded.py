@@ -97,11 +97,12 @@ def whole_blocks_of(picture: Picture, near: Sequence[Box] = ()) -> CodingGrid | 
 def coding_grid_of(pixels: NDArray[Any], near: Sequence[Box] = ()) -> CodingGrid | None:
     """Where the coding blocks of a JPEG lie whose decoded pixels these are.
 
-    Found at qualities up to 98, and mostly at 99, in pictures of 100 x 100 pixels and more; from 32 x 32 on mostly; not
-    at 100, where every step is 1. If blocks of several JPEGs are found, as in a collage, the grid reaches as far as a
-    block may that the mask touches, whatever its start. Chroma's blocks are larger where it has fewer samples, and
-    half of one gives the colours of the other half in a third of the cases: the grid is theirs. If theirs are not
-    found, there is little colour, or a decoder that neither repeats samples nor interpolates them as libjpeg does.
+    Found at qualities up to 98, and mostly at 99, in pictures of 100 x 100 pixels and more; from 32 x 32 on, and
+    above 94 where much is burnt out or noise, mostly; not at 100, where every step is 1. If blocks of several JPEGs
+    are found, as in a collage, the grid reaches as far as a block may that the mask touches, whatever its start.
+    Chroma's blocks are larger where it has fewer samples, and half of one gives the colours of the other half in a
+    third of the cases: the grid is theirs. If theirs are not found, there is little colour, or a decoder that neither
+    repeats samples nor interpolates them as libjpeg does.
 
     Lossy WebP is not looked for: its blocks hold differences from their neighbours, not colours, and its loop filter
     blurs them. Mostly it looks like several JPEGs here, as it consists of 4x4 blocks.
