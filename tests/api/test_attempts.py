@@ -234,10 +234,10 @@ def test_a_refusal_that_is_written_down_in_two_slow_steps_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each may take as long as the database is given."""
-    workers = Workers(1, 8, patience=1.5)
+    workers = Workers(1, 8, patience=4)
     for part, _, name in (step.partition(".") for step in steps):
         at = getattr(service.desk.parts, part)
-        monkeypatch.setattr(at, name, _slowly(getattr(at, name), 1.4))
+        monkeypatch.setattr(at, name, _slowly(getattr(at, name), 3.5))
     with service.at(replace(service.desk, workers=workers)):
         assert_problem(service.request(method, path, token), status, slug)
     workers.close()

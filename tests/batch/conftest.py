@@ -34,6 +34,13 @@ def source(tmp_path: Path, photo: bytes) -> Path:
     return folder
 
 
+@pytest.fixture
+def at_home(tmp_path: Path, small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line has a home of this test's own, and the small weights."""
+    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
+
+
 @dataclass
 class Scripted:
     """A crew of threads, of which some jobs are lost after they were drawn.

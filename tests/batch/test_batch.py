@@ -151,15 +151,12 @@ def test_no_such_store() -> None:
         Folder.open("nosuchstore://bucket")
 
 
+@pytest.mark.usefixtures("at_home")
 def test_the_command(
     source: Path,
     tmp_path: Path,
-    small_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     (source / "broken.png").write_bytes(b"")
     assert visard("batch", source, tmp_path / "out", "--json") == 2
     summary = json.loads(capsys.readouterr().out)

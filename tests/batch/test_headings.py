@@ -136,15 +136,13 @@ def test_a_folder_has_one_address_however_it_is_written(tmp_path: Path, monkeypa
     assert Folder.open("memory://bucket/in/").address == "memory://bucket/in"
 
 
+@pytest.mark.usefixtures("at_home")
 def test_the_command_refuses_another_destination(
     source: Path,
     tmp_path: Path,
-    small_bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     monkeypatch.chdir(tmp_path)
     for photo in source.rglob("*.png"):
         photo.write_bytes(b"")

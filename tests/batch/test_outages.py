@@ -49,16 +49,14 @@ def _raises(error: Exception) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("error", AWAY)
+@pytest.mark.usefixtures("at_home")
 def test_the_command_fails_no_photo_and_the_next_one_does_them(
     error: Exception,
     source: Path,
     tmp_path: Path,
-    small_bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     away = Away(monkeypatch, LocalFileSystem, "open", _raises(error))
     away.left = 1000
     assert visard("batch", source, tmp_path / "out") == 1
@@ -144,15 +142,13 @@ def test_a_result_that_cannot_be_written_now_is_written_later(
     bench.is_whole(EVERYTHING)
 
 
+@pytest.mark.usefixtures("at_home")
 def test_a_disk_that_is_full_is_an_outage_and_what_was_cut_off_is_written_again(
     source: Path,
     tmp_path: Path,
-    small_bundle: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     for photo in source.rglob("*.png"):
         photo.write_bytes(b"")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -56,17 +56,14 @@ def test_colons_in_a_path_lead_nowhere_else(prefix: str, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("before", [False, True])
+@pytest.mark.usefixtures("at_home")
 def test_a_source_without_photos_is_a_mistake(
     before: bool,
     source: Path,
     tmp_path: Path,
-    small_bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Also where a manifest says that there were some: what is mounted there may be away."""
-    monkeypatch.setenv("VISARD_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("VISARD_WEIGHTS", str(small_bundle))
     for photo in source.rglob("*.png"):
         photo.write_bytes(b"")
     if before:
